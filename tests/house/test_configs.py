@@ -1,0 +1,49 @@
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from omniroute_agent.engine.strategies import STRATEGIES
+from omniroute_agent.providers import model as providers
+from omniroute_agent.providers.table import PROVIDERS
+from omniroute_agent.settings import model as settings
+from omniroute_agent.settings.sources import load
+
+CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)
+def test_an_example_of_settings_loads_and_hangs_together(path: Path) -> None:
+    loaded = load(config=path, environment={})
+    # That no key lies on this machine may be said, anything else may not.
+    assert [warning.sentence() for warning in loaded.warnings if "connections." not in warning.key] == []
+    assert {connection.provider for connection in loaded.connections} <= set(PROVIDERS)
+    known = {connection.id for connection in loaded.connections} | {"local"}
+    assert {target.partition("/")[0] for combo in loaded.combos for target in combo.targets} <= known
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "clients").iterdir()), ids=lambda path: path.name)
+def test_a_client_example_starts_our_server(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    content: dict[str, Any] = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    (table,) = content.keys() & {"mcpServers", "servers", "mcp_servers"}
+    server = content[table]["omniroute"]
+    assert Path(server["command"]).is_absolute()
+    assert Path(server["command"]).name == "omniroute-agent"
+    assert server["args"] == ["mcp"]
+    assert server.get("type", "stdio") == "stdio"
+
+
+def test_every_example_is_listed() -> None:
+    page = (CONFIGS / "README.md").read_text(encoding="utf-8")
+    for path in CONFIGS.rglob("*.*"):
+        if path.name != "README.md":
+            assert f"`{path.relative_to(CONFIGS).as_posix()}`" in page, path
+
+
+def test_settings_and_rooms_use_the_same_words() -> None:
+    """The settings may not import the rooms, so both spell these out."""
+    assert get_args(settings.Tier) == get_args(providers.Tier)
+    assert set(get_args(settings.Strategy)) == set(STRATEGIES)
