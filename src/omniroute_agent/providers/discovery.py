@@ -1,0 +1,255 @@
+"""The connections that exist: keys in the environment, the owner's own, model servers found on this machine.
+
+The environment comes in as values; model servers are looked for through `ports.http`, in parallel, with a short limit,
+and what was found holds for a while. A program that listens on a known port gets no prompt before it showed what it is.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from omniroute_agent.kernel.errors import NoRoute
+from omniroute_agent.kernel.ports import Ports
+from omniroute_agent.kernel.secret import Secret
+from omniroute_agent.providers.model import Connection, Endpoint, Provider, Tier
+from omniroute_agent.providers.probing import identify
+from omniroute_agent.providers.table import PROVIDERS
+
+ENVIRONMENT_GUARD: Final = "environment"
+"""Keys nobody named for this program spend under this guard."""
+
+PROBE_SECONDS: Final = 0.3
+FOUND_SECONDS: Final = 30.0
+"""How long a look at this machine holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSpec:
+    """A connection as the owner's settings define it."""
+
+    id: str
+    provider: str
+    base_url: str | None = None
+    key: Secret | None = None
+    models: tuple[str, ...] | None = None
+    default_model: str | None = None
+    tier: Tier | None = None
+    headers: Mapping[str, Secret] = field(default_factory=dict)
+
+
+class Connections:
+    """All of them, in a stable order: the owner's in their order, the environment's and the found ones by the table."""
+
+    def __init__(
+        self,
+        *,
+        ports: Ports,
+        environment: Mapping[str, Secret],
+        specs: Sequence[ConnectionSpec] = (),
+        local: Connection | None = None,
+        look_on_this_machine: bool = True,
+        probe_seconds: float = PROBE_SECONDS,
+    ) -> None:
+        """`environment` has the variables of `key_variables()` that are set; give an empty one to switch it off."""
+        self._ports = ports
+        self._look = look_on_this_machine
+        self._probe_seconds = probe_seconds
+        notes: list[str] = []
+        self._fixed, self._local = _merge(specs, environment, local, notes)
+        self._notes = tuple(notes)
+        self._taken = {connection.id for connection in (*self._fixed, *self._local)}
+        self._addresses = {_address(spec.base_url) for spec in specs if spec.base_url}
+        self._found: tuple[Connection, ...] = ()
+        self._found_until = float("-inf")
+        self._looking = asyncio.Lock()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out of the owner's definitions and why, for `doctor`."""
+        return self._notes
+
+    async def all(self) -> tuple[Connection, ...]:
+        return (*self._fixed, *await self._servers(), *self._local)
+
+    async def find(self, connection_id: str) -> Connection | None:
+        return next((connection for connection in await self.all() if connection.id == connection_id), None)
+
+    async def _servers(self) -> tuple[Connection, ...]:
+        if not self._look:
+            return ()
+        if self._ports.monotonic() < self._found_until:
+            return self._found
+        async with self._looking:
+            # Another caller may have looked while this one waited.
+            if self._ports.monotonic() >= self._found_until:
+                self._found = await self._look_around()
+                self._found_until = self._ports.monotonic() + FOUND_SECONDS
+        return self._found
+
+    async def _look_around(self) -> tuple[Connection, ...]:
+        candidates = [
+            provider
+            for provider in PROVIDERS.values()
+            if provider.probe is not None
+            and provider.id not in self._taken
+            # The owner named this address: it is theirs to describe.
+            and _address(provider.base_url) not in self._addresses
+        ]
+        answers = await asyncio.gather(
+            *(identify(self._ports.http, provider, seconds=self._probe_seconds) for provider in candidates)
+        )
+        return tuple(
+            _of_server(provider, models)
+            for provider, models in zip(candidates, answers, strict=True)
+            if models is not None
+        )
+
+
+def key_variables() -> tuple[str, ...]:
+    """Names of all environment variables that may hold a provider's key, in the table's order."""
+    return tuple(dict.fromkeys(name for provider in PROVIDERS.values() for name in provider.env))
+
+
+def server_addresses() -> tuple[str, ...]:
+    """Where model servers are looked for on this machine; the address guard of `ports.http` has to let these pass."""
+    return tuple(provider.base_url for provider in PROVIDERS.values() if provider.probe is not None)
+
+
+def auth_headers(provider: Provider, endpoint: Endpoint) -> dict[str, str]:
+    """Headers of a request to this endpoint, the credential among them: never for logs.
+
+    A later one replaces an earlier one of the same name: the provider's, the credential, the endpoint's, the owner's.
+    A provider that needs no key still gets the one its owner set.
+    """
+    headers: dict[str, str] = {name.lower(): value for name, value in provider.headers}
+    if endpoint.secret:
+        if provider.auth == "x-api-key":
+            headers["x-api-key"] = endpoint.secret.reveal()
+        else:
+            headers["authorization"] = f"Bearer {endpoint.secret.reveal()}"
+    headers |= {name.lower(): value for name, value in endpoint.headers}
+    return headers | {name.lower(): value.reveal() for name, value in endpoint.secret_headers}
+
+
+def _merge(
+    specs: Iterable[ConnectionSpec],
+    environment: Mapping[str, Secret],
+    local: Connection | None,
+    notes: list[str],
+) -> tuple[tuple[Connection, ...], tuple[Connection, ...]]:
+    """Settings win over the environment and over the local model; what loses is noted."""
+    fixed: dict[str, Connection] = {}
+    for spec in specs:
+        provider = PROVIDERS.get(spec.provider)
+        if provider is None:
+            notes.append(f"Connection `{spec.id}` names the provider `{spec.provider}`, which is not known here.")
+        elif spec.id in fixed:
+            notes.append(f"Connection `{spec.id}` is defined twice; the first definition is used.")
+        else:
+            fixed[spec.id] = _of_spec(spec, provider)
+    for connection in _of_environment(environment):
+        if connection.id in fixed:
+            notes.append(
+                f"Connection `{connection.id}` of your settings is used instead of the key in the environment."
+            )
+        else:
+            fixed[connection.id] = connection
+    if local is not None and local.id in fixed:
+        notes.append(f"Connection `{local.id}` of your settings is used instead of the embedded model.")
+        local = None
+    return tuple(fixed.values()), (() if local is None else (local,))
+
+
+def _of_environment(environment: Mapping[str, Secret]) -> Iterable[Connection]:
+    for provider in PROVIDERS.values():
+        key = next((environment[name] for name in provider.env if environment.get(name)), None)
+        if key is not None:
+            yield Connection(
+                id=provider.id,
+                provider=provider,
+                source="environment",
+                tier=provider.tier,
+                reach=_at(Endpoint(base_url=provider.base_url, secret=key)),
+                default_model=provider.default_model,
+                guard=ENVIRONMENT_GUARD,
+            )
+
+
+def _of_spec(spec: ConnectionSpec, provider: Provider) -> Connection:
+    base_url = (spec.base_url or provider.base_url).rstrip("/")
+    endpoint = Endpoint(
+        base_url=base_url,
+        secret_headers=tuple(spec.headers.items()),
+        secret=spec.key,
+        loopback=_is_loopback(base_url),
+    )
+    default = spec.default_model or (spec.models[0] if spec.models else provider.default_model)
+    if spec.models and default not in spec.models:
+        default = spec.models[0]
+    missing = _missing(spec, provider, base_url)
+    return Connection(
+        id=spec.id,
+        provider=provider,
+        source="settings",
+        tier=spec.tier or provider.tier,
+        reach=_at(endpoint) if missing is None else _nowhere(missing),
+        models=spec.models,
+        default_model=default,
+        unavailable=missing,
+    )
+
+
+def _missing(spec: ConnectionSpec, provider: Provider, base_url: str) -> str | None:
+    if not base_url:
+        return f"Connection `{spec.id}` has no address: set its base_url."
+    # At an address of one's own, or with a credential in the headers, a key may not be needed.
+    if not spec.key and provider.auth != "none" and not spec.base_url and not spec.headers:
+        return f"Connection `{spec.id}` has no key: set key_env or key_file, and check that it is not empty."
+    return None
+
+
+def _of_server(provider: Provider, models: tuple[str, ...]) -> Connection:
+    chat = [name for name in models if "embed" not in name.lower()]
+    return Connection(
+        id=provider.id,
+        provider=provider,
+        source="loopback",
+        tier=provider.tier,
+        reach=_at(Endpoint(base_url=provider.base_url, loopback=True)),
+        models=models,
+        default_model=chat[0] if chat else None,
+        unavailable=None if models else f"{provider.title} runs but has no model yet: get or load one there.",
+    )
+
+
+def _at(endpoint: Endpoint) -> Callable[[], Awaitable[Endpoint]]:
+    async def reach() -> Endpoint:
+        return endpoint
+
+    return reach
+
+
+def _nowhere(why: str) -> Callable[[], Awaitable[Endpoint]]:
+    async def reach() -> Endpoint:
+        raise NoRoute(why)
+
+    return reach
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _address(url: str) -> tuple[str, int | None]:
+    """Host and port, with every name of this machine's loopback as one."""
+    parts = urlsplit(url)
+    return ("loopback" if _is_loopback(url) else parts.hostname or "", parts.port)

@@ -1,0 +1,141 @@
+"""Services that run other people's models, one row each. How rows are checked: see `makers`."""
+
+from typing import Final
+
+from omniroute_agent.providers.model import Provider
+from omniroute_agent.wire.dialect import Quirks
+
+HOSTS: Final = (
+    Provider(
+        id="openrouter",
+        title="OpenRouter",
+        base_url="https://openrouter.ai/api/v1",
+        dialect="openai-chat",
+        env=("OPENROUTER_API_KEY",),
+        default_model="openai/gpt-6-luna",
+        prices="openrouter",
+        source="https://openrouter.ai/docs/quickstart",
+        checked="2026-11-21",
+    ),
+    Provider(
+        id="groq",
+        title="Groq",
+        base_url="https://api.groq.com/openai/v1",
+        dialect="openai-chat",
+        env=("GROQ_API_KEY",),
+        default_model="openai/gpt-oss-120b",
+        prices="groq",
+        source="https://console.groq.com/docs/openai",
+        checked="2026-11-21",
+    ),
+    Provider(
+        id="cerebras",
+        title="Cerebras",
+        base_url="https://api.cerebras.ai/v1",
+        dialect="openai-chat",
+        env=("CEREBRAS_API_KEY",),
+        default_model="gpt-oss-120b",
+        prices="cerebras",
+        # https://inference-docs.cerebras.ai/resources/openai#currently-unsupported-openai-features
+        quirks=Quirks(max_tokens_field="max_completion_tokens", parallel_tool_calls_field=False),
+        source="https://inference-docs.cerebras.ai/resources/openai",
+        checked="2026-11-21",
+    ),
+    Provider(
+        id="together",
+        title="Together AI",
+        base_url="https://api.together.ai/v1",
+        dialect="openai-chat",
+        env=("TOGETHER_API_KEY",),
+        default_model="openai/gpt-oss-120b",
+        prices="together",
+        # Reasoning is asked for in its own way. Source: pi, packages/ai/src/api/openai-completions.ts (2026-10).
+        quirks=Quirks(reasoning_field=""),
+        source="https://docs.together.ai/docs/inference/openai-compatibility",
+        checked="2026-11-21",
+    ),
+    Provider(
+        id="fireworks",
+        title="Fireworks AI",
+        base_url="https://api.fireworks.ai/inference/v1",
+        dialect="openai-chat",
+        env=("FIREWORKS_API_KEY",),
+        default_model="accounts/fireworks/models/gpt-oss-120b",
+        prices="fireworks",
+        model_prefix="accounts/fireworks/models/",
+        source="https://docs.fireworks.ai/guides/prompt-caching",
+        checked="2026-11-21",
+    ),
+    Provider(
+        id="novita",
+        title="Novita AI",
+        base_url="https://api.novita.ai/openai/v1",
+        dialect="openai-chat",
+        env=("NOVITA_API_KEY",),
+        default_model="openai/gpt-oss-120b",
+        prices="novita",
+        source="https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion",
+        checked="2026-11-21",
+    ),
+    Provider(
+        id="nvidia",
+        title="NVIDIA NIM",
+        base_url="https://integrate.api.nvidia.com/v1",
+        dialect="openai-chat",
+        env=("NVIDIA_API_KEY",),
+        # Request schemas are closed and differ by model; there is no provider-wide field for the effort.
+        # Source: models.dev, providers/nvidia (2026-06).
+        quirks=Quirks(reasoning_field="", parallel_tool_calls_field=False),
+        source="https://docs.api.nvidia.com/nim/reference/llm-apis",
+        checked="2026-11-21",
+    ),
+    Provider(
+        id="huggingface",
+        title="Hugging Face",
+        base_url="https://router.huggingface.co/v1",
+        dialect="openai-chat",
+        env=("HF_TOKEN",),
+        source="https://huggingface.co/docs/inference-providers",
+        checked="2026-11-21",
+    ),
+    Provider(
+        id="sambanova",
+        title="SambaNova",
+        base_url="https://api.sambanova.ai/v1",
+        dialect="openai-chat",
+        env=("SAMBANOVA_API_KEY",),
+        source="https://docs.sambanova.ai/docs",
+        checked="2026-11-21",
+    ),
+    Provider(
+        id="nebius",
+        title="Nebius Token Factory",
+        base_url="https://api.tokenfactory.nebius.com/v1",
+        dialect="openai-chat",
+        env=("NEBIUS_API_KEY",),
+        source="https://docs.tokenfactory.nebius.com/api-reference/inference/create-chat-completion",
+        checked="2026-11-21",
+    ),
+    Provider(
+        id="github-models",
+        title="GitHub Models",
+        base_url="https://models.github.ai/inference",
+        dialect="openai-chat",
+        # GITHUB_TOKEN lies in many environments for other work; only the owner's settings name it for this.
+        source="https://docs.github.com/en/github-models",
+        checked="2026-11-21",
+    ),
+    Provider(
+        id="perplexity",
+        title="Perplexity",
+        base_url="https://api.perplexity.ai",
+        dialect="openai-chat",
+        env=("PERPLEXITY_API_KEY", "PPLX_API_KEY"),
+        default_model="sonar",
+        prices="perplexity",
+        # Its answers are searches: no tools. A final `[DONE]` is not documented, so its absence is no fault.
+        quirks=Quirks(forced_tool_choice=False, parallel_tool_calls_field=False, done_marker=False),
+        source="https://docs.perplexity.ai/api-reference/sonar-post",
+        checked="2026-11-21",
+    ),
+)

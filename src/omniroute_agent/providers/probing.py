@@ -1,0 +1,92 @@
+"""Asking a program on a port of this machine whether it is a model server. It gets no prompt and no secret."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+import httpx2
+from pydantic import JsonValue
+
+from omniroute_agent.kernel.strict_json import BadJson, decode
+from omniroute_agent.providers.model import Probe, Provider
+
+MAX_BODY: Final = 1_048_576
+MAX_NAME: Final = 200
+"""Characters of a model's name."""
+
+
+async def identify(http: httpx2.AsyncClient, provider: Provider, *, seconds: float) -> tuple[str, ...] | None:
+    """The models of the server at the provider's address; None when there is none or it is something else.
+
+    Never raises: a program we know nothing about may do anything.
+    """
+    probe = provider.probe
+    if probe is None:
+        return None
+    root = provider.base_url.removesuffix("/v1")
+    try:
+        async with asyncio.timeout(seconds):
+            if probe.path is not None:
+                shown = await _get(http, root + probe.path, seconds=seconds)
+                if not isinstance(shown, dict) or not all(key in shown for key in probe.keys):
+                    return None
+            return _models(await _get(http, f"{provider.base_url}/models", seconds=seconds), probe)
+    except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, ValueError, OSError):
+        return None
+
+
+async def _get(http: httpx2.AsyncClient, url: str, *, seconds: float) -> JsonValue:
+    """A JSON answer of status 200.
+
+    Raises:
+        BadJson: anything else.
+    """
+    request = http.build_request(
+        "GET",
+        url,
+        headers={"accept": "application/json", "accept-encoding": "identity"},
+        timeout=seconds,
+    )
+    response = await http.send(request, stream=True, follow_redirects=False, auth=None)
+    try:
+        if response.status_code != httpx2.codes.OK:
+            raise BadJson(f"status {response.status_code}")
+        if response.headers.get("content-encoding", "identity") != "identity":
+            # A small compressed answer could grow without end.
+            raise BadJson("compressed although we asked for plain text")
+        body = bytearray()
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > MAX_BODY:
+                raise BadJson(f"longer than {MAX_BODY} bytes")
+    finally:
+        await response.aclose()
+    return decode(bytes(body))
+
+
+def _models(listed: JsonValue, probe: Probe) -> tuple[str, ...] | None:
+    """Names in a list of models; None unless every entry is what such a list has."""
+    if not isinstance(listed, Mapping):
+        return None
+    data = listed.get("data")
+    if data is None and listed.get("object") == "list" and "data" in listed:
+        data = []  # how Ollama writes an empty list
+    if not isinstance(data, list):
+        return None
+    names: dict[str, None] = {}
+    owners: set[JsonValue] = set()
+    for entry in data:
+        name = entry.get("id") if isinstance(entry, Mapping) else None
+        if not isinstance(entry, Mapping) or not isinstance(name, str) or not _is_name(name):
+            return None
+        names[name] = None
+        owner = entry.get("owned_by")
+        if isinstance(owner, str):
+            owners.add(owner)
+    if probe.owned_by is not None and probe.owned_by not in owners:
+        return None
+    return tuple(names)
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= MAX_NAME and text.isprintable() and not text.isspace()

@@ -1,0 +1,12 @@
+"""The dialects we speak, by id."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from omniroute_agent.wire.anthropic_messages import AnthropicMessages
+from omniroute_agent.wire.dialect import Dialect
+from omniroute_agent.wire.openai_chat import OpenAIChat
+
+_SPOKEN: Final[tuple[Dialect, ...]] = (OpenAIChat(), AnthropicMessages())
+
+DIALECTS: Final[Mapping[str, Dialect]] = {dialect.id: dialect for dialect in _SPOKEN}
