@@ -1,0 +1,273 @@
+"""Settings in, running house out: the one place where rooms meet what they are given.
+
+Everything is built in `open_house`, in order, and closed in the other. No room receives the whole settings.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from importlib import import_module
+
+from omniroute_agent import __version__
+from omniroute_agent.caretakers import Caretaker, keep_house
+from omniroute_agent.engine.candidates import Gatherer
+from omniroute_agent.engine.combos import Combo, ComboBook
+from omniroute_agent.engine.engine import Engine
+from omniroute_agent.engine.guards import Guards
+from omniroute_agent.engine.request import TimeLimits
+from omniroute_agent.kernel.ports import Ports
+from omniroute_agent.outside.addresses import AllowedOrigins
+from omniroute_agent.outside.ports import quiet_http_logs, real_ports
+from omniroute_agent.providers.catalogue import Catalogue
+from omniroute_agent.providers.discovery import (
+    ENVIRONMENT_GUARD,
+    Connections,
+    ConnectionSpec,
+    key_variables,
+    server_addresses,
+)
+from omniroute_agent.providers.facts import FactBook
+from omniroute_agent.providers.local.server import LocalModel
+from omniroute_agent.providers.prices import OwnPrice, PriceBook
+from omniroute_agent.settings.model import Settings
+from omniroute_agent.settings.sources import child_environment, connection_key, provider_keys
+from omniroute_agent.store.answers import Answers
+from omniroute_agent.store.combos import ComboRows
+from omniroute_agent.store.database import Database
+from omniroute_agent.store.decisions import Decisions
+from omniroute_agent.store.health import HealthBook
+from omniroute_agent.store.instances import Instance, register
+from omniroute_agent.store.ledger import Ledger, Orphan
+from omniroute_agent.store.retention import Retention, sweep
+from omniroute_agent.store.usage import UsageBook
+from omniroute_agent.tooling.parts import Deadlines, Parts
+from omniroute_agent.tooling.tool import Tool
+from omniroute_agent.turn import Turn
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    settings: Settings
+    parts: Parts
+    tools: tuple[Tool, ...]
+    local: LocalModel
+
+
+def load_tools(packages: Sequence[str]) -> tuple[Tool, ...]:
+    """`TOOLS` of each named package, in order. Only packages the owner names are loaded.
+
+    Raises:
+        LookupError: a package is missing or has no tuple of tools under `TOOLS`.
+    """
+    tools: list[Tool] = []
+    for package in packages:
+        try:
+            found = import_module(package).TOOLS
+        except (ImportError, AttributeError) as error:
+            raise LookupError(f"[tools] names the package {package!r}, which gives no TOOLS: {error}") from error
+        if not isinstance(found, tuple) or not all(isinstance(tool, Tool) for tool in found):
+            raise LookupError(f"TOOLS of the package {package!r} is not a tuple of tools")
+        tools += found
+    names = [tool.name for tool in tools]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise LookupError(f"two tools are called {', '.join(sorted(twice))}")
+    return tuple(tools)
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings,
+    *,
+    door: str,
+    environment: Mapping[str, str] | None = None,
+    ports: Ports | None = None,
+    caretakers: bool = True,
+) -> AsyncGenerator[House, None]:
+    """Open every room for as long as the context lasts. Environment and ports are the real ones unless a test brings
+    its own.
+
+    Raises:
+        StoreUnavailable: the database cannot be opened.
+        LookupError: a tool package is missing.
+    """
+    quiet_http_logs()
+    origins = AllowedOrigins()
+    given = ports if ports is not None else real_ports(origins)
+    local = LocalModel(
+        settings.directory, ports=given, origins=origins, child_environment=child_environment(environment)
+    )
+    connections = _connections(settings, given, origins, local, environment)
+    tools = load_tools(settings.tools.packages)
+    try:
+        async with _database(settings, given, door) as (database, ledger, orphans):
+            parts = _parts(settings, given, connections, database, ledger, orphans)
+            house = House(settings=settings, parts=parts, tools=tools, local=local)
+            async with _kept(caretakers_of(house, database) if caretakers else (), given):
+                yield house
+    finally:
+        await local.close()
+        if ports is None:
+            await given.http.aclose()
+
+
+@asynccontextmanager
+async def _kept(caretakers: Sequence[Caretaker], ports: Ports) -> AsyncGenerator[None, None]:
+    """The caretakers at work for as long as the context lasts.
+
+    Not a task group: that would wrap whatever is raised inside the house into a group.
+    """
+    keeping = asyncio.create_task(keep_house(caretakers, ports))  # noqa: TID251 (owned and ended right here)
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+
+
+@asynccontextmanager
+async def _database(
+    settings: Settings, ports: Ports, door: str
+) -> AsyncGenerator[tuple[Database, Ledger, tuple[Orphan, ...]], None]:
+    """The open database with this process entered in it and what dead processes left behind settled."""
+    database = await Database.open(settings.directory)
+    try:
+        instance = Instance.enter(settings.directory, ports.new_id())
+        try:
+            now = ports.now().timestamp()
+            await register(database, instance.id, door=door, version=__version__, at=now)
+            ledger = Ledger(database, instance.id)
+            orphans = await ledger.settle_orphans(settings.directory, now)
+            if orphans:
+                _log.warning("%d attempts of a process that died were settled as unknown.", len(orphans))
+            yield database, ledger, orphans
+        finally:
+            await database.close()
+            # Only now: until the last commit this process must not look dead.
+            instance.leave()
+    finally:
+        await database.close()
+
+
+def caretakers_of(house: House, database: Database) -> tuple[Caretaker, ...]:
+    """The house's periodic work."""
+    kept = house.settings.retention
+    keep = Retention(decisions_days=kept.decisions_days, ledger_days=kept.ledger_days)
+    now = house.parts.ports.now
+
+    async def tidy() -> None:
+        await sweep(database, now=now().timestamp(), keep=keep)
+
+    return (Caretaker(name="retention", first=30.0, every=3600.0, job=tidy),)
+
+
+def _specs(settings: Settings, environment: Mapping[str, str] | None) -> tuple[ConnectionSpec, ...]:
+    return tuple(
+        ConnectionSpec(
+            id=connection.id,
+            provider=connection.provider,
+            base_url=connection.base_url,
+            key=connection_key(connection, environment).secret,
+            models=connection.models,
+            default_model=connection.default_model,
+            tier=connection.tier,
+            headers=connection.headers,
+        )
+        for connection in settings.connections
+    )
+
+
+def _connections(
+    settings: Settings,
+    ports: Ports,
+    origins: AllowedOrigins,
+    local: LocalModel,
+    environment: Mapping[str, str] | None,
+) -> Connections:
+    # What the owner's own file names may lie on this machine or in its network; nothing a request says can add to it.
+    for connection in settings.connections:
+        if connection.base_url is not None:
+            origins.allow(connection.base_url)
+    # Model servers of this machine: looked for there, or named by a connection without an address of its own.
+    for address in server_addresses():
+        origins.allow(address)
+    return Connections(
+        ports=ports,
+        environment=provider_keys(key_variables(), environment) if settings.discovery.environment else {},
+        specs=_specs(settings, environment),
+        local=local.connection() if settings.local.enabled else None,
+        look_on_this_machine=settings.discovery.loopback,
+    )
+
+
+def _combos(settings: Settings) -> tuple[Combo, ...]:
+    return tuple(
+        Combo(name=c.name, targets=c.targets, strategy=c.strategy, tier=c.tier, enabled=c.enabled)
+        for c in settings.combos
+    )
+
+
+def _parts(
+    settings: Settings,
+    ports: Ports,
+    connections: Connections,
+    database: Database,
+    ledger: Ledger,
+    orphans: tuple[Orphan, ...],
+) -> Parts:
+    own = {
+        name: OwnPrice(input=p.input, output=p.output, cache_read=p.cache_read, cache_write=p.cache_write)
+        for name, p in settings.prices.items()
+    }
+    prices = PriceBook(now=ports.now, own=own)
+    catalogue = Catalogue(connections, FactBook(prices), prices)
+    combos = ComboBook(_combos(settings), ComboRows(database), connections, default=settings.routing.default_combo)
+    per_day = settings.budget.environment_usd_per_day
+    guards = Guards(per_day={} if per_day is None else {ENVIRONMENT_GUARD: per_day})
+    health = HealthBook(database)
+    decisions = Decisions(database, ledger.instance)
+    gatherer = Gatherer(
+        ports=ports,
+        combos=combos,
+        connections=connections,
+        catalogue=catalogue,
+        health=health,
+        ledger=ledger,
+        guards=guards,
+    )
+    engine = Engine(ports=ports, gatherer=gatherer, ledger=ledger, decisions=decisions)
+    limits = settings.limits
+    return Parts(
+        ports=ports,
+        version=__version__,
+        started_at=ports.now(),
+        turn=Turn(
+            engine=engine,
+            answers=Answers(database, ledger.instance),
+            ports=ports,
+            keep_answers_seconds=settings.retention.answers_hours * 3600.0,
+        ),
+        engine=engine,
+        gatherer=gatherer,
+        combos=combos,
+        connections=connections,
+        catalogue=catalogue,
+        health=health,
+        ledger=ledger,
+        usage=UsageBook(database),
+        decisions=decisions,
+        database=database,
+        guards=guards,
+        limits=TimeLimits(
+            connect=limits.connect_seconds,
+            first_token=limits.first_token_seconds,
+            between_chunks=limits.between_chunks_seconds,
+            total=limits.total_seconds,
+        ),
+        deadlines=Deadlines(listening=limits.deadline_seconds, quiet=limits.quiet_deadline_seconds),
+        orphans=orphans,
+    )

@@ -1,0 +1,1 @@
+"""Routing: candidates → plan → attempt → settle."""

@@ -1,0 +1,200 @@
+"""One try at one target: open the upstream, read its events within four time limits. A failure is a value.
+
+The stream that `attempt` gives ends with its dialect's own end (a `Finished` was among the events) or with one `Fault`;
+nothing follows a fault. Closing the generator closes the upstream.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+import httpx2
+
+from omniroute_agent.engine.faults import Fault, kind_of, retry_hint, scrub
+from omniroute_agent.engine.request import TimeLimits
+from omniroute_agent.kernel.chat import Chat, ChatEvent
+from omniroute_agent.kernel.errors import NoRoute
+from omniroute_agent.kernel.fold import events_of
+from omniroute_agent.kernel.ports import Ports
+from omniroute_agent.kernel.secret import Secret
+from omniroute_agent.providers.discovery import auth_headers
+from omniroute_agent.providers.model import Connection
+from omniroute_agent.wire.dialect import Dialect, ErrorReport, StreamedError, Truncated, WireError
+from omniroute_agent.wire.members import json_object
+from omniroute_agent.wire.sse import SseParser
+from omniroute_agent.wire.table import DIALECTS
+
+MAX_ERROR_BODY: Final = 64 * 1024
+MAX_ANSWER_BODY: Final = 32 * 1024 * 1024
+"""Bytes of a JSON answer that came although a stream was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """Everything one attempt needs."""
+
+    connection: Connection
+    model: str
+    chat: Chat
+    limits: TimeLimits
+    seconds_left: float
+    """Until the caller's deadline."""
+
+
+class _Limit:
+    """The time limit in force now and the fault it stands for: first token, then between chunks, inside the total."""
+
+    def __init__(self, plan: Try) -> None:
+        loop = asyncio.get_running_loop()
+        self._limits = plan.limits
+        self._end = loop.time() + min(plan.limits.total, plan.seconds_left)
+        self._first = loop.time() + plan.limits.first_token
+        self._begun = False
+
+    def begin(self) -> None:
+        self._begun = True
+
+    def next(self) -> tuple[float, Fault]:
+        """When (loop time) to stop waiting for the next piece, and what it means."""
+        limits = self._limits
+        if self._begun:
+            when = asyncio.get_running_loop().time() + limits.between_chunks
+            fault = Fault(
+                kind="idle_timeout", detail=f"Nothing came for {limits.between_chunks:g} s within the answer."
+            )
+        else:
+            when = self._first
+            fault = Fault(kind="first_token_timeout", detail=f"No first token within {limits.first_token:g} s.")
+        if self._end < when:
+            return self._end, Fault(kind="total_timeout", detail="The time for the whole answer ran out.")
+        return when, fault
+
+
+async def attempt(plan: Try, ports: Ports) -> AsyncGenerator[ChatEvent | Fault, None]:
+    """Events of one upstream answer, or a fault in the place where it broke."""
+    dialect = DIALECTS[plan.connection.provider.dialect]
+    secret: Secret | None = None
+    response: httpx2.Response | None = None
+    limit = _Limit(plan)
+    refused: Fault | None = None
+    try:
+        async with asyncio.timeout_at(limit.next()[0]):
+            endpoint = await plan.connection.reach()
+            secret = endpoint.secret
+            request = _request(
+                plan, dialect, ports, endpoint.base_url, auth_headers(plan.connection.provider, endpoint)
+            )
+            response = await ports.http.send(request, stream=True)
+            if response.status_code >= 400:  # noqa: PLR2004 (RFC 9110 §15.5)
+                refused = await _refusal(response, dialect, secret, ports)
+        if refused is not None:
+            yield refused
+            return
+        async with aclosing(_events(response, dialect, plan, limit)) as events:
+            async for event in events:
+                yield event
+    except TimeoutError:
+        yield limit.next()[1]
+    except (WireError, httpx2.HTTPError, httpx2.InvalidURL, NoRoute) as error:
+        yield fault_of(error, secret)
+    finally:
+        if response is not None:
+            with anyio.CancelScope(shield=True):
+                await response.aclose()
+
+
+def _request(plan: Try, dialect: Dialect, ports: Ports, base_url: str, headers: dict[str, str]) -> httpx2.Request:
+    body = dialect.write_request(plan.chat, model=plan.model, quirks=plan.connection.provider.quirks, stream=True)
+    return ports.http.build_request(
+        "POST",
+        base_url + dialect.path,
+        content=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
+        headers={"content-type": "application/json", "accept": "text/event-stream", **headers},
+        # Connecting has its own limit; the reads stand under ours.
+        timeout=httpx2.Timeout(None, connect=plan.limits.connect, pool=plan.limits.connect),
+    )
+
+
+async def _refusal(response: httpx2.Response, dialect: Dialect, secret: Secret | None, ports: Ports) -> Fault:
+    """An error answer as a fault, in the provider's own words."""
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > MAX_ERROR_BODY:
+            break
+    try:
+        report = dialect.read_error(json.loads(bytes(body)))
+    except ValueError:
+        report = ErrorReport(message=bytes(body[:300]).decode("utf-8", "replace") or response.reason_phrase)
+    return Fault(
+        kind=kind_of(response.status_code, report),
+        detail=scrub(f"{response.status_code}: {report.message}", secret),
+        status=response.status_code,
+        retry_after=retry_hint(response.headers, ports.now()),
+    )
+
+
+async def _events(
+    response: httpx2.Response, dialect: Dialect, plan: Try, limit: _Limit
+) -> AsyncGenerator[ChatEvent, None]:
+    """Decoded events; raises what the decoder and the transport raise, and `TimeoutError`."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        async for event in _whole_answer(response, dialect, limit):
+            yield event
+        return
+    if kind and kind != "text/event-stream":
+        raise WireError(f"It answered {kind} instead of an event stream.")
+    parser, decoder = SseParser(), dialect.decoder(plan.connection.provider.quirks)
+    pieces = response.aiter_bytes()
+    while (piece := await _next(pieces, limit)) is not None:
+        for sent in parser.feed(piece):
+            for event in decoder.feed(sent):
+                limit.begin()
+                yield event
+    decoder.close()
+
+
+async def _next(pieces: AsyncIterator[bytes], limit: _Limit) -> bytes | None:
+    async with asyncio.timeout_at(limit.next()[0]):
+        return await anext(pieces, None)
+
+
+async def _whole_answer(response: httpx2.Response, dialect: Dialect, limit: _Limit) -> AsyncGenerator[ChatEvent, None]:
+    """Some servers answer JSON although a stream was asked for; the same events come of it."""
+    body = bytearray()
+    pieces = response.aiter_bytes()
+    while (piece := await _next(pieces, limit)) is not None:
+        body += piece
+        if len(body) > MAX_ANSWER_BODY:
+            raise WireError("Its answer is larger than 32 MiB.")
+    text = bytes(body).decode("utf-8", "replace")
+    value = json_object(text)
+    if value is None:
+        raise WireError("It answered JSON that is cut off or is not an object.", excerpt=text)
+    if value.get("error"):
+        raise StreamedError(dialect.read_error(value))
+    for event in events_of(dialect.read_answer(value)):
+        yield event
+
+
+def fault_of(error: Exception, secret: Secret | None) -> Fault:
+    """What an exception of the wire or the transport means."""
+    detail = scrub(str(error) or type(error).__name__, secret)
+    if isinstance(error, StreamedError):
+        return Fault(kind=kind_of(200, error.report), detail=detail, status=200)
+    if isinstance(error, WireError) and not isinstance(error, Truncated):
+        shown = f" It began: {scrub(error.excerpt, secret)}" if error.excerpt else ""
+        return Fault(kind="malformed", detail=(detail + shown)[:300])
+    if isinstance(error, NoRoute):
+        return Fault(kind="unreachable", detail=error.sentence()[:300])
+    if isinstance(error, httpx2.ConnectTimeout | httpx2.PoolTimeout):
+        return Fault(kind="connect_timeout", detail="No connection within the time limit.")
+    if isinstance(error, httpx2.ConnectError | httpx2.UnsupportedProtocol | httpx2.InvalidURL):
+        return Fault(kind="connect_failed", detail=f"No connection: {detail}")
+    # The rest of the transport's errors, and a stream that ended without its dialect's end.
+    return Fault(kind="cut_off", detail=f"The answer broke off before its end: {detail}")

@@ -1,0 +1,92 @@
+"""What to tell the caller when nothing answered: one error that names every target and never hides the first fault."""
+
+from collections.abc import Sequence
+
+from omniroute_agent.engine.candidates import NO_MODEL_HELP
+from omniroute_agent.engine.decision import Attempt, Exclusion
+from omniroute_agent.engine.run import Run
+from omniroute_agent.kernel.errors import (
+    CallError,
+    DeadlineExceeded,
+    InvalidRequest,
+    LimitReached,
+    NoRoute,
+    UpstreamFailed,
+)
+
+
+def failure_of(run: Run) -> CallError:
+    facts: dict[str, object] = {
+        "request_id": run.request.id,
+        "tried": [_attempt_line(attempt) for attempt in run.attempts],
+        "excluded": [_exclusion_line(exclusion) for exclusion in (*run.plan.excluded, *run.excluded)],
+    }
+    error = _error(run)
+    error.facts = {**facts, **error.facts}
+    return error
+
+
+def _error(run: Run) -> CallError:
+    last = run.last_fault
+    trail = "; ".join(_attempt_line(attempt) for attempt in run.attempts)
+    if last is not None and last.effect.ends_loop:
+        return InvalidRequest(
+            f"The provider refused the request itself: {last.detail}",
+            hint="Another provider would refuse it too; mend it.",
+        )
+    if run.committed:
+        return UpstreamFailed(
+            f"The answer broke off after it had begun: {trail}.",
+            hint="Ask again; what came so far is incomplete.",
+            facts={"partial": True, "retryable": True},
+        )
+    if run.attempts and run.seconds_left <= 0:
+        return DeadlineExceeded(
+            f"The time ran out before a target answered: {trail}.", hint="Allow more with deadline_seconds."
+        )
+    if run.attempts:
+        return _all_failed(run, trail)
+    return _nothing_tried(run)
+
+
+def _all_failed(run: Run, trail: str) -> CallError:
+    hints = [tried.fault.retry_after for tried in run.tries if tried.fault and tried.fault.retry_after is not None]
+    count = len(run.attempts)
+    targets = "The one target" if count == 1 else f"All {count} attempts"
+    hint = (
+        f"Try again in {min(hints):.0f} s." if hints else "`omniroute-agent doctor` shows what each connection needs."
+    )
+    return UpstreamFailed(
+        f"{targets} failed: {trail}.",
+        hint=hint,
+        facts={"retry_after_seconds": min(hints) if hints else None, "retryable": bool(hints)},
+    )
+
+
+def _nothing_tried(run: Run) -> CallError:
+    excluded = (*run.plan.excluded, *run.excluded)
+    if run.limit is not None:
+        return run.limit
+    if not excluded:
+        return NoRoute("No language model is reachable from here yet.", hint=NO_MODEL_HELP)
+    lines = "; ".join(_exclusion_line(exclusion) for exclusion in excluded)
+    if all(exclusion.reason == "over_budget" for exclusion in excluded):
+        return LimitReached(
+            f"The budget allows no target: {lines}.", hint="Raise budget_usd or ask for a shorter answer."
+        )
+    return NoRoute(f"Every target was excluded: {lines}.", hint=_way_out(excluded))
+
+
+def _way_out(excluded: Sequence[Exclusion]) -> str:
+    waits = sorted(exclusion.until for exclusion in excluded if exclusion.until)
+    if waits:
+        return f"The first may come back at {waits[0]}."
+    return "`omniroute-agent doctor` shows what each connection needs."
+
+
+def _attempt_line(attempt: Attempt) -> str:
+    return f"{attempt.target}: {attempt.fault or attempt.outcome}" + (f" ({attempt.detail})" if attempt.detail else "")
+
+
+def _exclusion_line(exclusion: Exclusion) -> str:
+    return f"{exclusion.target}: {exclusion.reason} ({exclusion.detail})"

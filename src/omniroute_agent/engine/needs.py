@@ -1,0 +1,76 @@
+"""What a chat asks of a model: the capabilities it needs and how large it is."""
+
+from dataclasses import dataclass
+
+from omniroute_agent.kernel.chat import Chat, Image, Part, ToolResult
+from omniroute_agent.providers.model import ModelFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    vision: bool
+    tools: bool
+    json_schema: bool
+    input_tokens: int
+    """Counted or estimated; `input_source` says which."""
+    input_source: str
+    input_bound: int
+    """No provider can count more than this."""
+    max_tokens: int | None
+    """The caller's own output cap."""
+
+
+def needs_of(chat: Chat, *, input_tokens: int, input_source: str, input_bound: int) -> Needs:
+    return Needs(
+        vision=any(_has_image(part) for message in chat.messages for part in message.parts),
+        tools=bool(chat.tools),
+        json_schema=chat.response_format is not None and chat.response_format.schema is not None,
+        input_tokens=input_tokens,
+        input_source=input_source,
+        input_bound=max(input_bound, input_tokens),
+        max_tokens=chat.max_tokens,
+    )
+
+
+def _has_image(part: Part) -> bool:
+    return isinstance(part, Image) or (isinstance(part, ToolResult) and any(isinstance(p, Image) for p in part.content))
+
+
+def unmet(needs: Needs, facts: ModelFacts) -> tuple[str, str] | None:
+    """The first need this model is known not to meet, as (machine word, sentence); None when nothing speaks against it.
+
+    A capability nobody knows does not exclude: see `unconfirmed`.
+    """
+    for needed, has, word, sentence in (
+        (needs.vision, facts.vision, "no_vision", "It cannot read images."),
+        (needs.tools, facts.tools, "no_tools", "It cannot call tools."),
+        (needs.json_schema, facts.json_schema, "no_json_schema", "It cannot follow a JSON schema."),
+    ):
+        if needed and has is False:
+            return word, sentence
+    if facts.context_tokens is not None and needs.input_tokens >= facts.context_tokens:
+        return (
+            "context_too_small",
+            f"About {needs.input_tokens} input tokens do not fit its window of {facts.context_tokens}.",
+        )
+    if (
+        facts.max_output_tokens is not None
+        and needs.max_tokens is not None
+        and needs.max_tokens > facts.max_output_tokens
+    ):
+        return (
+            "output_too_long",
+            f"It writes at most {facts.max_output_tokens} tokens; {needs.max_tokens} were asked for.",
+        )
+    return None
+
+
+def unconfirmed(needs: Needs, facts: ModelFacts) -> tuple[str, ...]:
+    """Needs that nobody could confirm or deny for this model."""
+    checks = (
+        (needs.vision, facts.vision, "vision"),
+        (needs.tools, facts.tools, "tools"),
+        (needs.json_schema, facts.json_schema, "json_schema"),
+        (True, facts.context_tokens, "context_tokens"),
+    )
+    return tuple(name for needed, known, name in checks if needed and known is None)

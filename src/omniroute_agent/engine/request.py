@@ -1,0 +1,41 @@
+"""One request as the engine takes it: what to say, who asks, and within which limits."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from omniroute_agent.kernel.caller import Caller
+from omniroute_agent.kernel.chat import Chat
+
+Task = Literal["coding", "review", "planning", "analysis", "debugging", "documentation"]
+
+CommitPoint = Literal["first", "result"]
+"""first: what is yielded reaches the caller at once, so no fallback after it. result: the caller sees one finished
+answer, so a broken attempt may still be replaced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLimits:
+    """The four limits of one attempt, in seconds. The request's deadline stands above them."""
+
+    connect: float = 10.0
+    first_token: float = 60.0
+    between_chunks: float = 60.0
+    total: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    id: str
+    caller: Caller
+    door: str
+    chat: Chat
+    combo: str | None = None
+    """The combo named beside the model; `chat.model` may name one too."""
+    task: Task | None = None
+    budget: int | None = None
+    """Nano-dollars this request may cost at most, over all attempts."""
+    deadline: float
+    """`ports.monotonic` at which the caller's time is up."""
+    limits: TimeLimits = field(default_factory=TimeLimits)
+    commit: CommitPoint = "first"
+    idempotency_key: str | None = None

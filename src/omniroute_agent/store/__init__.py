@@ -1,0 +1,1 @@
+"""What is kept, in SQLite: the ledger, decisions, health, combos, answers. All SQL of the agent lives here."""

@@ -1,0 +1,61 @@
+"""Each process holds a lock file of its own; an instance whose lock can be taken is dead."""
+
+import os
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, Self
+
+from omniroute_agent.store.database import Database
+from omniroute_agent.store.locks import FileLock
+
+FOLDER: Final = "instances"
+
+
+class Instance:
+    """A process, for as long as its lock is held."""
+
+    def __init__(self, id: str, lock: FileLock) -> None:  # noqa: A002 (its id)
+        self.id = id
+        self._lock = lock
+
+    @classmethod
+    def enter(cls, directory: Path, id: str) -> Self:  # noqa: A002 (its id)
+        """
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        folder = directory / FOLDER
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{id}.lock")
+        lock.exclusive()
+        return cls(id, lock)
+
+    def leave(self) -> None:
+        """Ended in good order: nothing is left to settle."""
+        self._lock.path.unlink(missing_ok=True)
+        self._lock.release()
+
+
+async def register(database: Database, instance: str, *, door: str, version: str, at: float) -> None:
+    def job(connection: sqlite3.Connection) -> None:
+        connection.execute(
+            "INSERT INTO instance (id, pid, door, version, started_at) VALUES (?, ?, ?, ?, ?)",
+            (instance, os.getpid(), door, version, at),
+        )
+
+    await database.write(job)
+
+
+def dead_among(directory: Path, instances: Iterable[str]) -> dict[str, FileLock]:
+    """The instances that no longer live, each with its lock held by the caller, who must release it: so two processes
+    that start together do not settle the same one.
+    """
+    dead: dict[str, FileLock] = {}
+    for instance in instances:
+        lock = FileLock(directory / FOLDER / f"{instance}.lock")
+        if lock.try_exclusive():
+            dead[instance] = lock
+        else:
+            lock.release()
+    return dead

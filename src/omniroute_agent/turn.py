@@ -1,0 +1,112 @@
+"""One turn: what every door ends in. The same answer for the same idempotency key, then the engine.
+
+Memory joins here: this is the only room that may know both the engine and what is remembered.
+"""
+
+import hashlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+import anyio
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from omniroute_agent.engine.decision import Receipt
+from omniroute_agent.engine.engine import Done, Engine, EngineEvent
+from omniroute_agent.engine.request import Request
+from omniroute_agent.kernel.chat import Chat, ChatAnswer
+from omniroute_agent.kernel.errors import DeadlineExceeded
+from omniroute_agent.kernel.ports import Ports
+from omniroute_agent.store.answers import Answers, Begun, Stored
+
+_POLL_SECONDS: Final = 0.25
+"""How often a twin of a running request looks for its answer; the other may run in another process."""
+
+_CHAT: Final = TypeAdapter(Chat)
+
+
+class _Kept(BaseModel):
+    """What an idempotency key returns again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    answer: ChatAnswer
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    engine: Engine
+    answers: Answers
+    ports: Ports
+    keep_answers_seconds: float
+
+    async def events(self, request: Request) -> AsyncGenerator[EngineEvent, None]:
+        """Serve a request, or give its earlier answer again. Ends with `Done`.
+
+        Raises:
+            Conflict: the same idempotency key came with another body.
+        """
+        key = request.idempotency_key
+        if key is not None and (kept := await self._begin(request, key)) is not None:
+            yield Done(kept.answer, kept.receipt.model_copy(update={"replayed": True}))
+            return
+        finished = False
+        try:
+            async with aclosing(self.engine.events(request)) as events:
+                async for event in events:
+                    if key is not None and isinstance(event, Done):
+                        kept = _Kept(answer=event.answer, receipt=event.receipt)
+                        await self.answers.finish(request.caller.id, key, kept.model_dump_json())
+                        finished = True
+                    yield event
+        finally:
+            if key is not None and not finished:
+                # A failed or abandoned request gave no answer to repeat: the key is free again.
+                with anyio.CancelScope(shield=True):
+                    await self.answers.drop(request.caller.id, key)
+
+    async def take(self, request: Request, watch: Callable[[EngineEvent], Awaitable[None]] | None = None) -> Done:
+        """The whole answer with its receipt; `watch` sees every event on the way."""
+        done: Done | None = None
+        async with aclosing(self.events(request)) as events:
+            async for event in events:
+                if watch is not None:
+                    await watch(event)
+                if isinstance(event, Done):
+                    done = event
+        assert done is not None, "the engine ends with Done or raises"
+        return done
+
+    async def _begin(self, request: Request, key: str) -> _Kept | None:
+        """The kept answer; None when this request is the first and now owns the key."""
+        now = self.ports.now().timestamp()
+        print_of = fingerprint(request)
+        while True:
+            found = await self.answers.begin(
+                caller=request.caller.id,
+                key=key,
+                fingerprint=print_of,
+                request_id=request.id,
+                at=now,
+                keep_until=now + self.keep_answers_seconds,
+            )
+            if isinstance(found, Begun):
+                return None
+            if isinstance(found, Stored):
+                return _Kept.model_validate_json(found.document)
+            if self.ports.monotonic() >= request.deadline:
+                raise DeadlineExceeded(
+                    f"The same request ({found.request_id}) is still running.",
+                    hint="Ask again with the same idempotency key; it will not be billed twice.",
+                    facts={"request_id": found.request_id},
+                )
+            await self.ports.sleep(_POLL_SECONDS)
+
+
+def fingerprint(request: Request) -> str:
+    """What makes two requests the same: everything that shapes the answer, not who asks or how long they wait."""
+    digest = hashlib.sha256(_CHAT.dump_json(request.chat))
+    digest.update(repr((request.combo, request.task, request.budget)).encode())
+    return digest.hexdigest()
