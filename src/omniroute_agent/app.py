@@ -8,7 +8,6 @@ import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from importlib import import_module
 
 from omniroute_agent import __version__
 from omniroute_agent.caretakers import Caretaker, keep_house
@@ -34,6 +33,7 @@ from omniroute_agent.providers.prices import OwnPrice, PriceBook
 from omniroute_agent.settings.model import Settings
 from omniroute_agent.settings.sources import child_environment, connection_key, provider_keys
 from omniroute_agent.store.answers import Answers
+from omniroute_agent.store.checkup import Checkup
 from omniroute_agent.store.combos import ComboRows
 from omniroute_agent.store.database import Database
 from omniroute_agent.store.decisions import Decisions
@@ -42,6 +42,7 @@ from omniroute_agent.store.instances import Instance, register
 from omniroute_agent.store.ledger import Ledger, Orphan
 from omniroute_agent.store.retention import Retention, sweep
 from omniroute_agent.store.usage import UsageBook
+from omniroute_agent.tooling.packages import load_tools
 from omniroute_agent.tooling.parts import Deadlines, Parts
 from omniroute_agent.tooling.tool import Tool
 from omniroute_agent.turn import Turn
@@ -55,27 +56,6 @@ class House:
     parts: Parts
     tools: tuple[Tool, ...]
     local: LocalModel
-
-
-def load_tools(packages: Sequence[str]) -> tuple[Tool, ...]:
-    """`TOOLS` of each named package, in order. Only packages the owner names are loaded.
-
-    Raises:
-        LookupError: a package is missing or has no tuple of tools under `TOOLS`.
-    """
-    tools: list[Tool] = []
-    for package in packages:
-        try:
-            found = import_module(package).TOOLS
-        except (ImportError, AttributeError) as error:
-            raise LookupError(f"[tools] names the package {package!r}, which gives no TOOLS: {error}") from error
-        if not isinstance(found, tuple) or not all(isinstance(tool, Tool) for tool in found):
-            raise LookupError(f"TOOLS of the package {package!r} is not a tuple of tools")
-        tools += found
-    names = [tool.name for tool in tools]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise LookupError(f"two tools are called {', '.join(sorted(twice))}")
-    return tuple(tools)
 
 
 @asynccontextmanager
@@ -199,7 +179,7 @@ def _connections(
         ports=ports,
         environment=provider_keys(key_variables(), environment) if settings.discovery.environment else {},
         specs=_specs(settings, environment),
-        local=local.connection() if settings.local.enabled else None,
+        local=local.connection if settings.local.enabled else None,
         look_on_this_machine=settings.discovery.loopback,
     )
 
@@ -261,6 +241,7 @@ def _parts(
         usage=UsageBook(database),
         decisions=decisions,
         database=database,
+        checkup=Checkup(database, ports),
         guards=guards,
         limits=TimeLimits(
             connect=limits.connect_seconds,

@@ -4,8 +4,9 @@ Memory joins here: this is the only room that may know both the engine and what 
 """
 
 import hashlib
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,10 +14,11 @@ import anyio
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from omniroute_agent.engine.decision import Receipt
-from omniroute_agent.engine.engine import Done, Engine, EngineEvent
+from omniroute_agent.engine.engine import Engine
+from omniroute_agent.engine.events import Done, EngineEvent
 from omniroute_agent.engine.request import Request
 from omniroute_agent.kernel.chat import Chat, ChatAnswer
-from omniroute_agent.kernel.errors import DeadlineExceeded
+from omniroute_agent.kernel.errors import DeadlineExceeded, StoreUnavailable
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.store.answers import Answers, Begun, Stored
 
@@ -24,6 +26,8 @@ _POLL_SECONDS: Final = 0.25
 """How often a twin of a running request looks for its answer; the other may run in another process."""
 
 _CHAT: Final = TypeAdapter(Chat)
+
+_log = logging.getLogger(__name__)
 
 
 class _Kept(BaseModel):
@@ -57,14 +61,12 @@ class Turn:
             async with aclosing(self.engine.events(request)) as events:
                 async for event in events:
                     if key is not None and isinstance(event, Done):
-                        kept = _Kept(answer=event.answer, receipt=event.receipt)
-                        await self.answers.finish(request.caller.id, key, kept.model_dump_json())
-                        finished = True
+                        finished = await self._keep(request.caller.id, key, event)
                     yield event
         finally:
             if key is not None and not finished:
                 # A failed or abandoned request gave no answer to repeat: the key is free again.
-                with anyio.CancelScope(shield=True):
+                with anyio.CancelScope(shield=True), suppress(StoreUnavailable):
                     await self.answers.drop(request.caller.id, key)
 
     async def take(self, request: Request, watch: Callable[[EngineEvent], Awaitable[None]] | None = None) -> Done:
@@ -78,6 +80,16 @@ class Turn:
                     done = event
         assert done is not None, "the engine ends with Done or raises"
         return done
+
+    async def _keep(self, caller: str, key: str, done: Done) -> bool:
+        """False when the answer cannot be kept: it is given all the same, and the key stays taken until it expires."""
+        kept = _Kept(answer=done.answer, receipt=done.receipt)
+        try:
+            await self.answers.finish(caller, key, kept.model_dump_json())
+        except StoreUnavailable as error:
+            _log.warning("The answer to %s could not be kept: %s", done.receipt.request_id, error.sentence())
+            return False
+        return True
 
     async def _begin(self, request: Request, key: str) -> _Kept | None:
         """The kept answer; None when this request is the first and now owns the key."""

@@ -142,6 +142,7 @@ async def test_calls_without_a_session_belong_together_until_thirty_idle_minutes
 async def test_a_caller_may_name_its_session() -> None:
     async with running() as rig, rig.http() as http:
         assert await session_seen(http, {"X-Session-Id": "ticket-42.b"}) == "ticket-42.b"
+        assert (await session_seen(http, {"Mcp-Session-Id": "f" * 32})).startswith("owner-")
         for odd in ("", "a b", "x" * 65, "a/b"):
             refused = await http.post("/mcp", json=call("ok"), headers={**modern_headers("ok"), "X-Session-Id": odd})
             assert refused.status_code == 400

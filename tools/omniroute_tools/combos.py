@@ -1,17 +1,19 @@
 """Tools for combos: what is there, and which one is the default."""
 
 from math import inf
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field, WithJsonSchema
 
-from omniroute_agent.engine.combos import Combo
 from omniroute_agent.kernel.money import Nano
-from omniroute_agent.providers.model import Tier
-from omniroute_agent.store.usage import GroupTotals
+from omniroute_agent.kernel.tier import Tier
 from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, as_in, tool
 
-DAY_SECONDS = 86_400.0
+if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
+    from omniroute_agent.engine.combos import Combo
+    from omniroute_agent.store.usage import GroupTotals
+
+DAY_SECONDS: Final = 86_400.0
 
 
 class ComboTarget(ToolOutput):
@@ -58,7 +60,7 @@ def _line(combo: ComboView) -> str:
     return f"{combo.name} ({', '.join(mark for mark in marks if mark)}): {targets}"
 
 
-async def view_combo(combo: Combo, ctx: ToolContext, metrics: ComboMetrics | None = None) -> ComboView:
+async def view_combo(combo: "Combo", ctx: ToolContext, metrics: ComboMetrics | None = None) -> ComboView:
     """A combo with what its targets stand for now and what would keep it from working."""
     targets: list[ComboTarget] = []
     for name in combo.targets:
@@ -85,7 +87,7 @@ async def view_combo(combo: Combo, ctx: ToolContext, metrics: ComboMetrics | Non
     )
 
 
-def _metrics(group: GroupTotals | None) -> ComboMetrics:
+def _metrics(group: "GroupTotals | None") -> ComboMetrics:
     if group is None:
         return ComboMetrics(requests=0, attempts=0, cost=0)
     cost = None if group.unknown_cost_attempts else group.cost_nano

@@ -1,21 +1,22 @@
 """How the server is: every connection's standing, the guards, the database."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
 from omniroute_agent.engine.breaker import standing
-from omniroute_agent.engine.situation import Situation
-from omniroute_agent.kernel.errors import StoreUnavailable
 from omniroute_agent.kernel.health import ConnectionHealth, Refusal, TargetHealth
 from omniroute_agent.kernel.money import Nano
-from omniroute_agent.providers.model import Connection
 from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, tool
+
+if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
+    from omniroute_agent.engine.situation import Situation
+    from omniroute_agent.providers.model import Connection
 
 ConnectionState = Literal["ready", "probing", "breaker_open", "locked", "unavailable"]
 
-NOT_MEASURED = {
+NOT_MEASURED: Final = {
     "rate_limit_headroom": "Provider rate-limit headers are not read yet.",
     "quota_left": "Quota windows are not tracked yet.",
     "cache": "This server has no response cache.",
@@ -61,7 +62,8 @@ class GuardReport(ToolOutput):
 
 
 class DatabaseReport(ToolOutput):
-    ok: bool
+    ok: bool = Field(description="A row was written and read back at checked_at.")
+    checked_at: str
     detail: str | None
     schema_version: int | None
     sqlite_version: str | None
@@ -121,22 +123,19 @@ async def get_health(_: GetHealthInput, ctx: ToolContext) -> GetHealthOutput:
 
 async def _database(ctx: ToolContext) -> DatabaseReport:
     """A write and its read-back: a database that only answers reads cannot keep a ledger."""
-    try:
-        state = await ctx.parts.database.check()
-    except StoreUnavailable as error:
-        return DatabaseReport(
-            ok=False, detail=error.sentence(), schema_version=None, sqlite_version=None, wal_bytes=None
-        )
+    found = await ctx.parts.checkup.finding()
+    state = found.state
     return DatabaseReport(
-        ok=True,
-        detail=None,
-        schema_version=state.schema_version,
-        sqlite_version=state.sqlite_version,
-        wal_bytes=state.wal_bytes,
+        ok=state is not None,
+        checked_at=found.at.isoformat(timespec="milliseconds"),
+        detail=found.trouble,
+        schema_version=state.schema_version if state else None,
+        sqlite_version=state.sqlite_version if state else None,
+        wal_bytes=state.wal_bytes if state else None,
     )
 
 
-def guard_reports(situation: Situation) -> list[GuardReport]:
+def guard_reports(situation: "Situation") -> list[GuardReport]:
     return [
         GuardReport(
             guard=room.guard,
@@ -155,7 +154,7 @@ def _iso(epoch: float | None) -> str | None:
     return None if epoch is None else datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds")
 
 
-def _connection(connection: Connection, situation: Situation | None, now: float) -> ConnectionReport:
+def _connection(connection: "Connection", situation: "Situation | None", now: float) -> ConnectionReport:
     health = ConnectionHealth(connection=connection.id)
     locks: tuple[LockedModel, ...] = ()
     if situation is not None:

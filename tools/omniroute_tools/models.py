@@ -1,15 +1,17 @@
 """The catalogue as a tool."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
 from omniroute_agent.kernel.errors import InvalidRequest
 from omniroute_agent.kernel.money import Nano, usd
-from omniroute_agent.providers.catalogue import Entry
 from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, tool
 
-PAGE = 50
+if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
+    from omniroute_agent.providers.catalogue import Entry
+
+PAGE: Final = 50
 
 
 class ListModelsCatalogInput(ToolInput):
@@ -96,7 +98,7 @@ def _offset(cursor: str | None) -> int:
     return int(cursor)
 
 
-def _model(entry: Entry) -> CatalogModel:
+def _model(entry: "Entry") -> CatalogModel:
     facts, price = entry.facts, entry.facts.price
     return CatalogModel(
         id=entry.target,

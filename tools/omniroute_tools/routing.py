@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, WithJsonSchema
 
 from omniroute_agent.engine.decision import Decision, Plan, Receipt
-from omniroute_agent.engine.engine import Discarded, EngineEvent, Routed
+from omniroute_agent.engine.events import Discarded, EngineEvent, Routed
 from omniroute_agent.kernel.chat import Reasoning, ReasoningDelta, TextDelta, ToolCallDelta
 from omniroute_agent.kernel.errors import NotFound
 from omniroute_agent.kernel.money import usd
@@ -57,10 +57,10 @@ class _Meter:
         match event:
             case Routed(plan):
                 first = plan.choices[0].target if plan.choices else "no target"
-                await self._ctx.progress(self._pieces, None, f"planned: {len(plan.choices)} targets, first {first}")
+                await self._ctx.progress(self._pieces, None, f"planned, first target {first}")
             case TextDelta() | ReasoningDelta() | ToolCallDelta():
                 self._pieces += 1
-                await self._ctx.progress(self._pieces, None, f"{self._pieces} pieces received")
+                await self._ctx.progress(self._pieces, None, f"pieces received: {self._pieces}")
             case Discarded(fault):
                 self._pieces += 1
                 await self._ctx.progress(self._pieces, None, f"a target broke off ({fault.kind}); trying the next")

@@ -2,14 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from math import inf
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema, model_validator
 
 from omniroute_agent.kernel.money import Nano, usd
-from omniroute_agent.store.usage import GroupTotals
 from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, as_in, tool
 from omniroute_tools.health import GuardReport, guard_reports
+
+if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
+    from omniroute_agent.store.usage import GroupTotals
 
 Period = Literal["session", "day", "week", "month"]
 GroupBy = Literal["provider", "model", "combo", "task", "connection"]
@@ -121,7 +123,7 @@ def _span(args: CostReportInput, now: datetime, ctx: ToolContext) -> tuple[datet
             return midnight.replace(day=1), now, None
 
 
-def _figures(totals: GroupTotals) -> dict[str, Any]:
+def _figures(totals: "GroupTotals") -> dict[str, Any]:
     cost = totals.cost_nano
     return {
         "requests": totals.requests,

@@ -28,6 +28,8 @@ from omniroute_agent.wire.members import json_object
 from omniroute_agent.wire.sse import SseParser
 from omniroute_agent.wire.table import DIALECTS
 
+MAX_STREAM: Final = 256 * 1024 * 1024
+"""Bytes of one stream; a million tokens with their envelopes fit."""
 MAX_ERROR_BODY: Final = 64 * 1024
 MAX_ANSWER_BODY: Final = 32 * 1024 * 1024
 """Bytes of a JSON answer that came although a stream was asked for."""
@@ -150,8 +152,11 @@ async def _events(
     if kind and kind != "text/event-stream":
         raise WireError(f"It answered {kind} instead of an event stream.")
     parser, decoder = SseParser(), dialect.decoder(plan.connection.provider.quirks)
-    pieces = response.aiter_bytes()
+    pieces, received = response.aiter_bytes(), 0
     while (piece := await _next(pieces, limit)) is not None:
+        received += len(piece)
+        if received > MAX_STREAM:
+            raise WireError("Its answer is longer than 256 MiB.")
         for sent in parser.feed(piece):
             for event in decoder.feed(sent):
                 limit.begin()

@@ -3,16 +3,18 @@
 `events` is the engine. A whole answer is the fold of its events (`turn.py`), so stream and non-stream cannot drift.
 """
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import anyio
 
 from omniroute_agent.engine.attempt import Try, attempt
 from omniroute_agent.engine.breaker import admit
 from omniroute_agent.engine.candidates import Gatherer
-from omniroute_agent.engine.decision import Choice, Exclusion, Plan, Receipt
+from omniroute_agent.engine.decision import Choice, Exclusion
+from omniroute_agent.engine.events import Discarded, Done, EngineEvent, Routed
 from omniroute_agent.engine.failure import failure_of
 from omniroute_agent.engine.faults import Fault
 from omniroute_agent.engine.needs import Needs, needs_of
@@ -23,35 +25,14 @@ from omniroute_agent.engine.run import Run
 from omniroute_agent.engine.settle import Tried, settle
 from omniroute_agent.engine.situation import Candidate, Situation
 from omniroute_agent.kernel.bill import Intent, Outcome
-from omniroute_agent.kernel.chat import ChatAnswer, ChatEvent, Finished, ReasoningDelta, TextDelta, ToolCallDelta
-from omniroute_agent.kernel.errors import CallError, LimitReached
+from omniroute_agent.kernel.chat import Finished, ReasoningDelta, TextDelta, ToolCallDelta
+from omniroute_agent.kernel.errors import CallError, LimitReached, StoreUnavailable
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.providers.tokens import count_chat, upper_bound
 from omniroute_agent.store.decisions import Decisions
 from omniroute_agent.store.ledger import Ledger, NotAdmitted
 
-
-@dataclass(frozen=True, slots=True)
-class Routed:
-    """The plan is made; nothing was sent yet."""
-
-    plan: Plan
-
-
-@dataclass(frozen=True, slots=True)
-class Discarded:
-    """What was yielded of the last attempt is void: it broke, another target takes over."""
-
-    fault: Fault
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    answer: ChatAnswer
-    receipt: Receipt
-
-
-EngineEvent = Routed | ChatEvent | Discarded | Done
+_log = logging.getLogger(__name__)
 
 _Content = TextDelta | ReasoningDelta | ToolCallDelta
 
@@ -103,20 +84,20 @@ class Engine:
                     yield piece
         except CallError as error:
             error.facts.setdefault("request_id", request.id)
-            await self._store(run, "failed", error)
+            await self._close(run, "failed", error)
             raise
         except BaseException:
             # The caller left. A cancelled scope cancels every await, so the record is written under a shield.
             with anyio.CancelScope(shield=True):
-                await self._store(run, "cancelled")
+                await self._close(run, "cancelled")
             raise
         answered = run.answered
         if answered is None:
             failure = failure_of(run)
-            await self._store(run, "failed", failure)
+            await self._close(run, "failed", failure)
             raise failure
         # Stored before `Done` leaves: whoever holds a receipt can ask why.
-        await self._store(run, "answered")
+        await self._close(run, "answered")
         yield Done(answered.fold.answer(), run.receipt())
 
     async def _serve(
@@ -233,7 +214,19 @@ class Engine:
     async def _settle(self, run: Run, tried: Tried, outcome: Outcome) -> None:
         settled = settle(tried, outcome, now=self._ports.now(), ended=self._ports.monotonic())
         run.settled(tried, settled.attempt)
-        await self._ledger.settle(settled.settlement, settled.learn)
+        try:
+            await self._ledger.settle(settled.settlement, settled.learn)
+        except StoreUnavailable as unwritable:
+            # The answer is paid for and is not withheld. The intent stays open with its reservation, which the next
+            # start settles; until the ledger can be written again no new attempt passes `_reserve`.
+            _log.warning("Attempt %s could not be settled: %s", tried.attempt_id, unwritable.sentence())
+
+    async def _close(self, run: Run, state: str, error: CallError | None = None) -> None:
+        """Store how it ended. That this cannot be written must not hide the answer or the error itself."""
+        try:
+            await self._store(run, state, error)
+        except StoreUnavailable as unwritable:
+            _log.warning("Request %s could not be recorded: %s", run.request.id, unwritable.sentence())
 
     async def _store(self, run: Run, state: str, error: CallError | None = None) -> None:
         decision = run.decision(state, error)

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 
 from omniroute_agent.kernel.secret import Secret
-from omniroute_agent.wire.dialect import ErrorReport
+from omniroute_agent.wire.errors import ErrorReport
 
 FaultKind = Literal[
     "rejected",

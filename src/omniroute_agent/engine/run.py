@@ -30,6 +30,8 @@ class Run:
     """Refused at the last moment: another request had opened the breaker or used up the guard."""
     limit: LimitReached | None = None
     committed: bool = False
+    ended: float | None = None
+    """`ports.monotonic` at which its outcome was known; what is recorded and what is given say the same time."""
 
     def __post_init__(self) -> None:
         self.arrived = self.ports.now()
@@ -80,6 +82,8 @@ class Run:
         return None
 
     def receipt(self) -> Receipt:
+        if self.ended is None:
+            self.ended = self.ports.monotonic()
         tried = self.answered
         target = tried.target if tried else None
         because = next((c.because for c in self.plan.choices if c.target == target), "no target answered")
@@ -90,7 +94,7 @@ class Run:
             self.request.id,
             tuple(self.attempts),
             because=because,
-            latency_ms=round((self.ports.monotonic() - self.started) * 1000),
+            latency_ms=round((self.ended - self.started) * 1000),
             reported_model=tried.fold.model if tried else None,
         )
 

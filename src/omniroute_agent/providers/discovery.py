@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 from omniroute_agent.kernel.errors import NoRoute
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.kernel.secret import Secret
-from omniroute_agent.providers.model import Connection, Endpoint, Provider, Tier
+from omniroute_agent.kernel.tier import Tier
+from omniroute_agent.providers.model import Connection, Endpoint, Provider
 from omniroute_agent.providers.probing import identify
-from omniroute_agent.providers.table import PROVIDERS
+from omniroute_agent.providers.table import LOCAL, PROVIDERS
 
 ENVIRONMENT_GUARD: Final = "environment"
 """Keys nobody named for this program spend under this guard."""
@@ -49,18 +50,21 @@ class Connections:
         ports: Ports,
         environment: Mapping[str, Secret],
         specs: Sequence[ConnectionSpec] = (),
-        local: Connection | None = None,
+        local: Callable[[], Connection] | None = None,
         look_on_this_machine: bool = True,
         probe_seconds: float = PROBE_SECONDS,
     ) -> None:
-        """`environment` has the variables of `key_variables()` that are set; give an empty one to switch it off."""
+        """`environment` has the variables of `key_variables()` that are set; give an empty one to switch it off.
+        `local` is asked each time: its model may be fetched while this process runs.
+        """
         self._ports = ports
         self._look = look_on_this_machine
         self._probe_seconds = probe_seconds
         notes: list[str] = []
-        self._fixed, self._local = _merge(specs, environment, local, notes)
+        self._fixed = _merge(specs, environment, notes)
+        self._local = _unless_taken(local, self._fixed, notes)
         self._notes = tuple(notes)
-        self._taken = {connection.id for connection in (*self._fixed, *self._local)}
+        self._taken = {connection.id for connection in self._fixed} | {LOCAL.id}
         self._addresses = {_address(spec.base_url) for spec in specs if spec.base_url}
         self._found: tuple[Connection, ...] = ()
         self._found_until = float("-inf")
@@ -72,7 +76,8 @@ class Connections:
         return self._notes
 
     async def all(self) -> tuple[Connection, ...]:
-        return (*self._fixed, *await self._servers(), *self._local)
+        local = () if self._local is None else (self._local(),)
+        return (*self._fixed, *await self._servers(), *local)
 
     async def find(self, connection_id: str) -> Connection | None:
         return next((connection for connection in await self.all() if connection.id == connection_id), None)
@@ -137,10 +142,9 @@ def auth_headers(provider: Provider, endpoint: Endpoint) -> dict[str, str]:
 def _merge(
     specs: Iterable[ConnectionSpec],
     environment: Mapping[str, Secret],
-    local: Connection | None,
     notes: list[str],
-) -> tuple[tuple[Connection, ...], tuple[Connection, ...]]:
-    """Settings win over the environment and over the local model; what loses is noted."""
+) -> tuple[Connection, ...]:
+    """Settings win over the environment; what loses is noted."""
     fixed: dict[str, Connection] = {}
     for spec in specs:
         provider = PROVIDERS.get(spec.provider)
@@ -157,10 +161,17 @@ def _merge(
             )
         else:
             fixed[connection.id] = connection
-    if local is not None and local.id in fixed:
-        notes.append(f"Connection `{local.id}` of your settings is used instead of the embedded model.")
-        local = None
-    return tuple(fixed.values()), (() if local is None else (local,))
+    return tuple(fixed.values())
+
+
+def _unless_taken(
+    local: Callable[[], Connection] | None, fixed: Iterable[Connection], notes: list[str]
+) -> Callable[[], Connection] | None:
+    """Settings win over the embedded model too."""
+    if local is not None and any(connection.id == LOCAL.id for connection in fixed):
+        notes.append(f"Connection `{LOCAL.id}` of your settings is used instead of the embedded model.")
+        return None
+    return local
 
 
 def _of_environment(environment: Mapping[str, Secret]) -> Iterable[Connection]:

@@ -7,9 +7,9 @@ from typing import Literal, Protocol
 
 from omniroute_agent.kernel.chat import Usage
 from omniroute_agent.kernel.secret import Secret
+from omniroute_agent.kernel.tier import Tier
 from omniroute_agent.wire.dialect import Quirks
 
-Tier = Literal["subscription", "key", "cheap", "free"]
 Source = Literal["environment", "settings", "loopback", "local"]
 
 

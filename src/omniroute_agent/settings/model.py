@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from omniroute_agent.kernel.tier import Tier
 from omniroute_agent.settings.problems import Problem
 from omniroute_agent.settings.values import (
     Address,
@@ -29,7 +30,6 @@ from omniroute_agent.settings.values import (
     Words,
 )
 
-Tier = Literal["subscription", "key", "cheap", "free"]
 Strategy = Literal["priority", "cost-optimized"]
 
 

@@ -56,6 +56,16 @@ def load(
     return settings.model_copy(update={"warnings": (*settings.warnings, *_doubts(draft, settings, env))})
 
 
+def config_path(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Path:
+    """The settings file that `load` would read, whether it exists or not."""
+    return _config_path(config, _environment(environment))[0]
+
+
+def own_environment() -> dict[str, str]:
+    """The whole environment, keys included: only for a child that is this program itself."""
+    return dict(os.environ)
+
+
 def _environment(given: Mapping[str, str] | None) -> Mapping[str, str]:
     return os.environ if given is None else given
 

@@ -11,6 +11,7 @@ from omniroute_agent.engine.request import TimeLimits
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.providers.catalogue import Catalogue
 from omniroute_agent.providers.discovery import Connections
+from omniroute_agent.store.checkup import Checkup
 from omniroute_agent.store.database import Database
 from omniroute_agent.store.decisions import Decisions
 from omniroute_agent.store.health import HealthBook
@@ -44,6 +45,7 @@ class Parts:
     usage: UsageBook
     decisions: Decisions
     database: Database
+    checkup: Checkup
     guards: Guards
     limits: TimeLimits
     deadlines: Deadlines

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from omniroute_agent.kernel.caller import Caller
 from omniroute_agent.kernel.scopes import SCOPES
 
-if TYPE_CHECKING:  # a door lists tools without loading the rooms they use
+if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
     from omniroute_agent.tooling.parts import Parts
 
 PREFIX: Final = "omniroute_"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from contextlib import aclosing
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from fakes import Pieces, Upstream, openai_error, openai_stream, openai_stream_b
 from houses import OWNER, a_house, ask
 from omniroute_agent.app import House
 from omniroute_agent.engine.decision import Decision
-from omniroute_agent.engine.engine import Discarded, Done, EngineEvent
+from omniroute_agent.engine.events import Discarded, Done, EngineEvent
 from omniroute_agent.engine.request import Request
 from omniroute_agent.kernel.chat import TextDelta
 from omniroute_agent.kernel.errors import (
@@ -21,6 +22,7 @@ from omniroute_agent.kernel.errors import (
     LimitReached,
     NoRoute,
     NotFound,
+    StoreUnavailable,
     UpstreamFailed,
 )
 
@@ -324,3 +326,44 @@ async def test_a_deadline_that_passes_stops_the_chain(tmp_path: Path) -> None:
         with pytest.raises(DeadlineExceeded):
             await house.parts.turn.take(ask(house, seconds=20))
         assert len(upstream.seen) == 1
+
+
+def fill_disk(connection: sqlite3.Connection, table: str) -> None:
+    """From now on no row fits into the table."""
+    refuse = "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    connection.execute(f"CREATE TRIGGER full_{table} BEFORE INSERT ON {table} {refuse}")
+
+
+async def test_a_ledger_that_cannot_be_written_stops_new_calls_and_withholds_no_answer(tmp_path: Path) -> None:
+    upstream = Upstream([openai_stream("Paid for")])
+    async with a_house(tmp_path, upstream) as house:
+
+        def broken(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "CREATE TRIGGER full BEFORE INSERT ON settlement BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+            )
+
+        await house.parts.database.write(broken)
+        done = await house.parts.turn.take(ask(house))
+        assert done.answer.text == "Paid for"
+        await house.parts.database.write(lambda connection: fill_disk(connection, "intent"))
+        with pytest.raises(StoreUnavailable, match="disk full"):
+            await house.parts.turn.take(ask(house))
+        totals = await house.parts.usage.totals(since=0, until=4e9, caller=OWNER.id, session=None, group_by=None)
+    assert len(upstream.seen) == 1
+    assert totals.open_reserved_nano > 0
+
+
+async def test_a_key_that_a_provider_repeats_reaches_no_error_no_receipt_and_no_record(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    key = "obviously-fake-one"
+    upstream = Upstream([openai_error(401, f"Bad key {key}"), openai_error(400, f"no {key} {key[::-1]}")])
+    async with a_house(tmp_path, upstream) as house:
+        with pytest.raises(UpstreamFailed) as caught:
+            await house.parts.turn.take(ask(house, model="one/alpha"))
+        shown = f"{caught.value!r} {caught.value.facts} {caught.value.sentence()}"
+    shown += caplog.text + "".join(path.read_bytes().decode("latin-1") for path in (tmp_path / "data").glob("storage*"))
+    assert "Bad key ***" in shown
+    assert key not in shown

@@ -51,7 +51,7 @@ def find(
     *,
     environment: Mapping[str, str] | None = None,
     specs: tuple[ConnectionSpec, ...] = (),
-    local: Connection | None = None,
+    local: Callable[[], Connection] | None = None,
     look: bool = True,
     upstream: httpx2.AsyncBaseTransport | None = None,
     clock: FakeClock | None = None,
@@ -345,9 +345,9 @@ async def test_a_server_the_owner_described_is_not_found_a_second_time(spec: Con
 
 
 async def test_the_local_model_comes_last_and_gives_way_to_a_connection_of_its_name() -> None:
-    first = find(OLLAMA, environment={"OPENAI_API_KEY": "k"}, local=a_local())
+    first = find(OLLAMA, environment={"OPENAI_API_KEY": "k"}, local=a_local)
     spec = ConnectionSpec(id="local", provider="custom-openai", base_url="https://x.example/v1")
-    second = find(specs=(spec,), local=a_local())
+    second = find(specs=(spec,), local=a_local)
 
     assert await ids(first) == ["openai", "ollama", "local"]
     assert [connection.source for connection in await second.all()] == ["settings"]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -69,8 +70,16 @@ class LocalModel:
         self._reaching = asyncio.Lock()
         self._note: Note | None = None
 
+    @cached_property
+    def _installed(self) -> bool:
+        """Looked for once: it takes a scan of the whole path."""
+        return importlib.util.find_spec(_EXTRA) is not None
+
+    def _missing(self) -> str | None:
+        return _missing(installed=self._installed, downloaded=is_there(self._models, SMOLLM2))
+
     def state(self) -> LocalState:
-        installed = importlib.util.find_spec(_EXTRA) is not None
+        installed = self._installed
         downloaded = is_there(self._models, SMOLLM2)
         return LocalState(
             model=SMOLLM2.id,
@@ -90,7 +99,7 @@ class LocalModel:
             reach=self.reach,
             models=(SMOLLM2.id,),
             default_model=SMOLLM2.id,
-            unavailable=self.state().missing,
+            unavailable=self._missing(),
             last_resort=True,
         )
 

@@ -60,7 +60,7 @@ def test_without_the_model_the_connection_says_which_command_fetches_it(
         "To use it, fetch the model with `omniroute-agent models pull smollm2-135m`."
     )
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    assert model.connection().unavailable == (
+    assert local_model(tmp_path, ports, origins).connection().unavailable == (
         "To use it, install its engine with `pip install 'omniroute-agent[local]'` "
         "and fetch the model with `omniroute-agent models pull smollm2-135m`."
     )
