@@ -1,5 +1,6 @@
 """Answers kept for their idempotency keys."""
 
+import asyncio
 import sqlite3
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ class Answers:
     async def begin(
         self, *, caller: str, key: str, fingerprint: str, request_id: str, at: float, keep_until: float
     ) -> Begun | Stored | Running:
-        """Take the key, or say who has it.
+        """Take the key, or say who has it. A caller who is cancelled meanwhile has not taken it.
 
         Raises:
             Conflict: the key came with another body before.
@@ -60,12 +61,27 @@ class Answers:
                 )
             return Running(owner) if document is None else Stored(document)
 
-        return await self.database.write(job)
+        def undo(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "DELETE FROM answer "
+                "WHERE caller = ? AND idempotency_key = ? AND instance = ? AND request_id = ? AND document IS NULL",
+                (caller, key, self.instance, request_id),
+            )
+
+        try:
+            return await self.database.write(job)
+        except (asyncio.CancelledError, GeneratorExit):
+            self.database.correct(undo)
+            raise
 
     async def finish(self, caller: str, key: str, document: str) -> None:
+        """Keep the answer of the request that holds the key."""
+
         def job(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "UPDATE answer SET document = ? WHERE caller = ? AND idempotency_key = ?", (document, caller, key)
+                "UPDATE answer SET document = ? "
+                "WHERE caller = ? AND idempotency_key = ? AND instance = ? AND document IS NULL",
+                (document, caller, key, self.instance),
             )
 
         await self.database.write(job)
@@ -75,7 +91,8 @@ class Answers:
 
         def job(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "DELETE FROM answer WHERE caller = ? AND idempotency_key = ? AND document IS NULL", (caller, key)
+                "DELETE FROM answer WHERE caller = ? AND idempotency_key = ? AND instance = ? AND document IS NULL",
+                (caller, key, self.instance),
             )
 
         await self.database.write(job)

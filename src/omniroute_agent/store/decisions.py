@@ -33,12 +33,15 @@ class Decisions:
 
         await self.database.write(job)
 
-    async def get(self, request_id: str, caller: str) -> str | None:
-        """The document; None when there is none of this caller's, whether or not another has it."""
+    async def get(self, request_id: str, caller: str | None) -> str | None:
+        """The document; None when there is none of this caller's, whether or not another has it. Without a caller:
+        anyone's, for the owner.
+        """
 
         def job(connection: sqlite3.Connection) -> str | None:
             row = connection.execute(
-                "SELECT document FROM decision WHERE request_id = ? AND caller = ?", (request_id, caller)
+                "SELECT document FROM decision WHERE request_id = :request AND (:caller IS NULL OR caller = :caller)",
+                {"request": request_id, "caller": caller},
             ).fetchone()
             return row[0] if row else None
 

@@ -66,3 +66,11 @@ def write_target(connection: sqlite3.Connection, model: str, before: TargetHealt
             "ON CONFLICT (connection, model) DO UPDATE SET document = excluded.document",
             (name, model, after.lock.model_dump_json()),
         )
+
+
+def forget_locks(connection: sqlite3.Connection, *, before: float, limit: int) -> int:
+    """Inside a job: drop locks that ended before then; a model nobody asks for again would keep its row for ever."""
+    locks = _snapshot(connection).locks.values()
+    ended = [(lock.connection, lock.model) for lock in locks if lock.until < before][:limit]
+    connection.executemany("DELETE FROM model_lock WHERE connection = ? AND model = ?", ended)
+    return len(ended)

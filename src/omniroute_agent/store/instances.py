@@ -25,16 +25,17 @@ class Instance:
         Raises:
             OSError: the folder cannot be written.
         """
-        folder = directory / FOLDER
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{id}.lock")
+        lock = FileLock(_folder(directory) / f"{id}.lock")
         lock.exclusive()
+        while not lock.in_place():
+            # Between making the file and locking it, another process took it for one that was left behind.
+            lock.release()
+            lock.exclusive()
         return cls(id, lock)
 
     def leave(self) -> None:
         """Ended in good order: nothing is left to settle."""
-        self._lock.path.unlink(missing_ok=True)
-        self._lock.release()
+        self._lock.remove()
 
 
 async def register(database: Database, instance: str, *, door: str, version: str, at: float) -> None:
@@ -48,14 +49,21 @@ async def register(database: Database, instance: str, *, door: str, version: str
 
 
 def dead_among(directory: Path, instances: Iterable[str]) -> dict[str, FileLock]:
-    """The instances that no longer live, each with its lock held by the caller, who must release it: so two processes
-    that start together do not settle the same one.
+    """The instances that no longer live, and the files of those that died before they were registered. Each comes with
+    its lock held by the caller, who must remove it: so two processes that start together do not settle the same one.
     """
+    folder = _folder(directory)
     dead: dict[str, FileLock] = {}
-    for instance in instances:
-        lock = FileLock(directory / FOLDER / f"{instance}.lock")
+    for instance in sorted({*instances, *(file.stem for file in folder.glob("*.lock"))}):
+        lock = FileLock(folder / f"{instance}.lock")
         if lock.try_exclusive():
             dead[instance] = lock
         else:
             lock.release()
     return dead
+
+
+def _folder(directory: Path) -> Path:
+    folder = directory / FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder

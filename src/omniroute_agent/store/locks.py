@@ -5,7 +5,10 @@ Never on a database file itself: closing any descriptor of it would drop SQLite'
 
 import os
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 if sys.platform == "win32":
     import portalocker
@@ -31,6 +34,10 @@ else:
 
     def _unlock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+PAUSE_SECONDS: Final = 0.001
+"""Between two tries. The kernel could wait for us, but without an end: a stopped process may hold a lock for hours."""
 
 
 class FileLock:
@@ -67,6 +74,22 @@ class FileLock:
             return False
         return True
 
+    def wait(self, *, exclusive: bool, seconds: float) -> bool:
+        """Take it within that time, which may be 0; False when others kept it."""
+        pause = threading.Event()
+        for _ in range(round(seconds / PAUSE_SECONDS)):
+            if self._try(exclusive=exclusive):
+                return True
+            pause.wait(PAUSE_SECONDS)
+        return self._try(exclusive=exclusive)
+
+    def in_place(self) -> bool:
+        """Whether the open file is still the one at the path: who had the lock before may have removed it."""
+        try:
+            return os.path.samestat(os.fstat(self._open()), self.path.stat())
+        except FileNotFoundError:
+            return False
+
     def unlock(self) -> None:
         """Let others in but keep the file open, for a lock that is taken often."""
         if self._descriptor is not None:
@@ -77,3 +100,9 @@ class FileLock:
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
+
+    def remove(self) -> None:
+        """Let go and delete the file: for a name that is used once."""
+        self.release()  # first, because some systems keep open files
+        with suppress(OSError):
+            self.path.unlink()

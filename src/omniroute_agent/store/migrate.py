@@ -21,6 +21,11 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 def is_current(connection: sqlite3.Connection) -> bool:
+    """
+    Raises:
+        StoreUnavailable: the file is newer than this program.
+    """
+    check_version(connection)
     return version_of(connection) == len(migrations())
 
 
@@ -45,6 +50,11 @@ def migrate(connection: sqlite3.Connection) -> None:
         StoreUnavailable: the file is newer than this program.
     """
     check_version(connection)
-    for version, script in enumerate(migrations()[version_of(connection) :], start=version_of(connection) + 1):
-        # One script is one transaction: `executescript` would commit what is open before it starts.
-        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {version:d};\nCOMMIT;")
+    done = version_of(connection)
+    for version, script in enumerate(migrations()[done:], start=done + 1):
+        try:
+            # One script is one transaction: `executescript` would commit what is open before it starts.
+            connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {version:d};\nCOMMIT;")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")

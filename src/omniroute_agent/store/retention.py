@@ -1,10 +1,13 @@
 """Nothing grows for ever: what is older than the owner wants goes, in bounded steps; monthly sums stay."""
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from omniroute_agent.store.database import Database
+from omniroute_agent.store.health import forget_locks
 
 BATCH: Final = 500
 """Rows per commit, so that requests never wait long behind the sweep."""
@@ -34,20 +37,24 @@ async def sweep(database: Database, *, now: float, keep: Retention) -> int:
     gone = 0
     # A guard's window is over long before two months: none is longer than a month.
     for statement, before in zip(_STEPS, (decisions, now, now - 62 * DAY_SECONDS), strict=True):
-        gone += await _all(database, statement, before)
-    while count := await database.write(lambda connection: _ledger_batch(connection, ledger)):
-        gone += count
-    return gone
+        gone += await _all(database, partial(_delete, statement=statement, before=before))
+    gone += await _all(database, partial(_ledger_batch, before=ledger))
+    # A day later no lock of the same model is its continuation any more.
+    return gone + await _all(database, partial(forget_locks, before=now - DAY_SECONDS, limit=BATCH))
 
 
-async def _all(database: Database, statement: str, before: float) -> int:
+async def _all(database: Database, batch: Callable[[sqlite3.Connection], int]) -> int:
     total = 0
-    while count := await database.write(lambda connection: connection.execute(statement, (before, BATCH)).rowcount):
+    while count := await database.write(batch):
         total += count
     return total
 
 
-def _ledger_batch(connection: sqlite3.Connection, before: float) -> int:
+def _delete(connection: sqlite3.Connection, *, statement: str, before: float) -> int:
+    return connection.execute(statement, (before, BATCH)).rowcount
+
+
+def _ledger_batch(connection: sqlite3.Connection, *, before: float) -> int:
     attempts = connection.execute(_OLD_INTENTS, (before, BATCH)).fetchall()
     connection.executemany("DELETE FROM settlement WHERE attempt_id = ?", attempts)
     connection.executemany("DELETE FROM intent WHERE attempt_id = ?", attempts)

@@ -1,9 +1,9 @@
 """Reading the ledger: sums over a span, one session at a glance."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from omniroute_agent.store.database import Database
 
@@ -49,6 +49,20 @@ class SessionSummary:
     faults: tuple[tuple[str, int], ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionStats:
+    connection: str
+    attempts: int
+    answered: int
+    failed: int
+    p50_ms: int | None
+    """Of answered attempts, the last `SAMPLE` of all connections; None when none is among them."""
+    p95_ms: int | None
+
+
+SAMPLE: Final = 10_000
+"""Latencies looked at, so that a report costs the same on a large ledger."""
+
 _SUMS: Final = (
     "COUNT(DISTINCT i.request_id), COUNT(i.attempt_id), COALESCE(SUM(s.input_tokens), 0), "
     "COALESCE(SUM(s.output_tokens), 0), COALESCE(SUM(s.cache_read_tokens), 0), "
@@ -56,20 +70,40 @@ _SUMS: Final = (
     "COALESCE(SUM(CASE WHEN s.cost_state IN ('estimated', 'reserved') THEN s.cost_nano ELSE 0 END), 0), "
     "COALESCE(SUM(CASE WHEN s.cost_state = 'unknown' THEN 1 ELSE 0 END), 0)"
 )
-_FROM: Final = (
-    " FROM intent i LEFT JOIN settlement s ON s.attempt_id = i.attempt_id WHERE i.at >= :since AND i.at < :until "
-    "AND (:caller IS NULL OR i.caller = :caller) AND (:session IS NULL OR i.session = :session)"
+_JOINED: Final = " FROM intent i LEFT JOIN settlement s ON s.attempt_id = i.attempt_id WHERE "
+_SPAN: Final = (
+    "i.at >= :since AND i.at < :until AND (:caller IS NULL OR i.caller = :caller) "
+    "AND (:session IS NULL OR i.session = :session)"
 )
-_ALL: Final = "SELECT NULL, " + _SUMS + _FROM
-_BY: Final[Mapping[GroupBy, str]] = {
-    "provider": "SELECT i.provider, " + _SUMS + _FROM + " GROUP BY i.provider ORDER BY 9 DESC, 1",
-    "model": "SELECT i.model, " + _SUMS + _FROM + " GROUP BY i.model ORDER BY 9 DESC, 1",
-    "combo": "SELECT i.combo, " + _SUMS + _FROM + " GROUP BY i.combo ORDER BY 9 DESC, 1",
-    "task": "SELECT i.task, " + _SUMS + _FROM + " GROUP BY i.task ORDER BY 9 DESC, 1",
-    "connection": "SELECT i.connection, " + _SUMS + _FROM + " GROUP BY i.connection ORDER BY 9 DESC, 1",
-}
-"""One text per grouping: a column's name is never put together at run time."""
-_OPEN: Final = "SELECT COALESCE(SUM(i.reserved_nano), 0)" + _FROM + " AND i.settled = 0"
+_SESSION: Final = "i.caller = :caller AND i.session = :session AND i.at >= :since AND i.at < :until"
+"""A session has an index of its own: however far back the span goes, only its own rows are read."""
+_OPEN: Final = "SELECT COALESCE(SUM(i.reserved_nano), 0) FROM intent i WHERE i.settled = 0 AND "
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """The texts of one report, made once from constants: nothing is put together at run time."""
+
+    whole: str
+    open: str
+    by: Mapping[GroupBy, str]
+
+
+def _over(rows: str) -> _Statements:
+    source = _SUMS + _JOINED + rows
+    columns: tuple[GroupBy, ...] = ("provider", "model", "combo", "task", "connection")
+    return _Statements(
+        whole="SELECT NULL, " + source,
+        open=_OPEN + rows,
+        by={
+            column: "SELECT i." + column + ", " + source + " GROUP BY i." + column + " ORDER BY 9 DESC, 1"
+            for column in columns
+        },
+    )
+
+
+_OVER_SPAN: Final = _over(_SPAN)
+_OVER_SESSION: Final = _over(_SESSION)
 
 _FALLBACKS: Final = (
     "SELECT COUNT(*) FROM (SELECT i.request_id FROM intent i WHERE i.caller = :caller AND i.session = :session "
@@ -90,6 +124,16 @@ _FAULTS: Final = (
     "WHERE i.caller = :caller AND i.session = :session AND s.fault IS NOT NULL GROUP BY s.fault ORDER BY 2 DESC, 1"
 )
 
+_CONNECTIONS: Final = (
+    "SELECT i.connection, COUNT(*), SUM(CASE WHEN s.outcome = 'answered' THEN 1 ELSE 0 END), "
+    "SUM(CASE WHEN s.outcome IN ('failed', 'abandoned') THEN 1 ELSE 0 END) FROM intent i "
+    "JOIN settlement s ON s.attempt_id = i.attempt_id WHERE i.at >= ? GROUP BY i.connection ORDER BY 1"
+)
+_LATENCIES: Final = (
+    "SELECT i.connection, s.latency_ms FROM intent i JOIN settlement s ON s.attempt_id = i.attempt_id "
+    "WHERE i.at >= ? AND s.outcome = 'answered' ORDER BY i.at DESC LIMIT ?"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class UsageBook:
@@ -101,12 +145,36 @@ class UsageBook:
         """Sums over attempts that began in [since, until), UTC epoch seconds. None counts everyone's."""
         span = {"since": since, "until": until, "caller": caller, "session": session}
 
+        texts = _OVER_SPAN if caller is None or session is None else _OVER_SESSION
+        grouped = None if group_by is None else texts.by[group_by]
+
         def job(connection: sqlite3.Connection) -> Totals:
-            whole = connection.execute(_ALL, span).fetchone()
-            groups = connection.execute(_BY[group_by], span).fetchall() if group_by else []
-            (reserved,) = connection.execute(_OPEN, span).fetchone()
+            whole = connection.execute(texts.whole, span).fetchone()
+            groups = [] if grouped is None else connection.execute(grouped, span).fetchall()
+            (reserved,) = connection.execute(texts.open, span).fetchone()
             return Totals(
                 **_named(whole), open_reserved_nano=reserved, groups=tuple(GroupTotals(**_named(row)) for row in groups)
+            )
+
+        return await self.database.read(job)
+
+    async def connection_stats(self, *, since: float) -> tuple[ConnectionStats, ...]:
+        """Of settled attempts that began at or after `since`, UTC epoch seconds; by name."""
+
+        def job(connection: sqlite3.Connection) -> tuple[ConnectionStats, ...]:
+            latencies: dict[str, list[int]] = {}
+            for name, latency in connection.execute(_LATENCIES, (since, SAMPLE)):
+                latencies.setdefault(name, []).append(latency)
+            return tuple(
+                ConnectionStats(
+                    connection=name,
+                    attempts=attempts,
+                    answered=answered,
+                    failed=failed,
+                    p50_ms=_percentile(latencies.get(name, ()), 50),
+                    p95_ms=_percentile(latencies.get(name, ()), 95),
+                )
+                for name, attempts, answered, failed in connection.execute(_CONNECTIONS, (since,))
             )
 
         return await self.database.read(job)
@@ -116,7 +184,14 @@ class UsageBook:
         return await self.database.read(lambda connection: _session(connection, mine))
 
 
-def _named(row: tuple[object, ...]) -> dict[str, object]:
+def _percentile(values: Sequence[int], percent: int) -> int | None:
+    """The smallest value that at least that share of all values do not exceed."""
+    if not values:
+        return None
+    return sorted(values)[-(-len(values) * percent // 100) - 1]
+
+
+def _named(row: tuple[Any, ...]) -> dict[str, Any]:
     names = (
         "name",
         "requests",

@@ -25,8 +25,7 @@ CREATE TABLE intent (
 );
 CREATE INDEX intent_by_time ON intent (at);
 CREATE INDEX intent_by_session ON intent (caller, session, at);
-CREATE INDEX intent_by_request ON intent (request_id);
-CREATE INDEX intent_open ON intent (settled, instance);
+CREATE INDEX intent_open ON intent (at) WHERE settled = 0;
 
 CREATE TABLE settlement (
     attempt_id TEXT PRIMARY KEY REFERENCES intent (attempt_id),
@@ -43,7 +42,9 @@ CREATE TABLE settlement (
     cost_state TEXT NOT NULL,
     latency_ms INTEGER NOT NULL,
     first_token_ms INTEGER
-);
+) WITHOUT ROWID;
+-- How long answers usually are, read from the index alone.
+CREATE INDEX settlement_by_outcome ON settlement (outcome, at, output_tokens);
 
 -- A guard's window: what is spent and what is reserved in it.
 CREATE TABLE guard_window (
@@ -54,7 +55,8 @@ CREATE TABLE guard_window (
     resets_at REAL,
     touched_at REAL NOT NULL,
     PRIMARY KEY (guard, win)
-);
+) WITHOUT ROWID;
+CREATE INDEX guard_window_by_time ON guard_window (touched_at);
 
 CREATE TABLE hold (
     attempt_id TEXT NOT NULL REFERENCES intent (attempt_id),
@@ -62,7 +64,7 @@ CREATE TABLE hold (
     win TEXT NOT NULL,
     amount_nano INTEGER NOT NULL,
     PRIMARY KEY (attempt_id, guard, win)
-);
+) WITHOUT ROWID;
 
 -- Sums that survive the detail.
 CREATE TABLE spend_month (
@@ -76,7 +78,7 @@ CREATE TABLE spend_month (
     cost_nano INTEGER NOT NULL,
     unknown_cost_attempts INTEGER NOT NULL,
     PRIMARY KEY (month, caller, provider, model)
-);
+) WITHOUT ROWID;
 
 CREATE TABLE connection_health (
     connection TEXT PRIMARY KEY,
@@ -103,6 +105,7 @@ CREATE TABLE decision (
 CREATE INDEX decision_by_caller ON decision (caller, at);
 CREATE INDEX decision_by_session ON decision (caller, session, at);
 CREATE INDEX decision_by_time ON decision (at);
+CREATE INDEX decision_running ON decision (instance) WHERE state = 'running';
 
 CREATE TABLE answer (
     caller TEXT NOT NULL,
@@ -116,6 +119,7 @@ CREATE TABLE answer (
     PRIMARY KEY (caller, idempotency_key)
 );
 CREATE INDEX answer_by_end ON answer (keep_until);
+CREATE INDEX answer_running ON answer (instance) WHERE document IS NULL;
 
 -- What the owner switched at run time; the definitions are in the settings file.
 CREATE TABLE combo (
@@ -123,6 +127,7 @@ CREATE TABLE combo (
     enabled INTEGER,
     is_default INTEGER NOT NULL DEFAULT 0
 );
+CREATE UNIQUE INDEX combo_default ON combo (is_default) WHERE is_default = 1;
 
 -- One row that a health check writes and reads back.
 CREATE TABLE pulse (

@@ -1,0 +1,62 @@
+"""`config`: where the settings lie, what is in force, what is wrong with them."""
+
+from dataclasses import asdict
+
+from omniroute_agent.cli.page import err, out, print_json
+from omniroute_agent.cli.start import Start
+from omniroute_agent.settings.page import rows
+from omniroute_agent.settings.sources import config_path
+
+
+def show(start: Start, *, as_json: bool) -> int:
+    settings = start.settings()
+    if as_json:
+        print_json(
+            {
+                "file": str(settings.config_path),
+                "found": settings.config_found,
+                "settings": [asdict(row) for row in rows(settings)],
+                "warnings": [warning.sentence() for warning in settings.warnings],
+            }
+        )
+        return 0
+    page = out()
+    page.table(("setting", "value", "from"), [(row.key, row.value, row.origin) for row in rows(settings)])
+    if not settings.config_found:
+        err().line(f"There is no file {settings.config_path} yet; these are defaults and variables.", "dim")
+    for warning in settings.warnings:
+        err().line(f"! {warning.sentence()}", "yellow")
+    return 0
+
+
+def path(start: Start, *, as_json: bool) -> int:
+    """Works with a broken file, too: this is how it is found."""
+    file = config_path(start.config)
+    if as_json:
+        print_json({"file": str(file), "found": file.is_file()})
+    else:
+        out().line(str(file))
+        if not file.is_file():
+            err().line("It does not exist yet; defaults are in force.", "dim")
+    return 0
+
+
+def check(start: Start, *, as_json: bool) -> int:
+    """Problems are raised as `SettingsError` and told where all failures are told."""
+    settings = start.settings()
+    warnings = [warning.sentence() for warning in settings.warnings]
+    if as_json:
+        print_json(
+            {"ok": True, "file": str(settings.config_path), "found": settings.config_found, "warnings": warnings}
+        )
+        return 0
+    page = out()
+    for warning in warnings:
+        page.line(f"! {warning}", "yellow")
+    page.line(
+        f"{settings.config_path} can be used."
+        if settings.config_found
+        else f"There is no file {settings.config_path}; the defaults and the environment can be used.",
+        "green",
+    )
+    return 0

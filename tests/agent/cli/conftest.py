@@ -1,0 +1,28 @@
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from omniroute_agent.cli import entry
+from programs import Ended, lonely_environment, said
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """One command line inside this process, which is quicker; `tmp_path` is its home."""
+    for name in os.environ:
+        monkeypatch.delenv(name)
+    for name, value in lonely_environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+
+    def one(*words: str) -> Ended:
+        capsys.readouterr()
+        return said(entry.run(words), capsys.readouterr())
+
+    return one
