@@ -103,8 +103,9 @@ WAYS = [
 
 def structured(result: CallToolResult) -> dict[str, Any]:
     assert not result.is_error, text(result)
-    assert result.structured_content is not None
-    return result.structured_content
+    found: dict[str, Any] | None = result.structured_content
+    assert found is not None
+    return found
 
 
 def text(result: CallToolResult) -> str:
