@@ -51,7 +51,8 @@ async def _until_terminated(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         if task is not None:
             task.cancel()
 
-    with suppress(NotImplementedError):  # Windows ends the process instead
+    # Windows ends the process instead, and outside the main thread signals are somebody else's.
+    with suppress(NotImplementedError, ValueError, RuntimeError):
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
     try:
         return await work()

@@ -1,13 +1,14 @@
 """Combos: named fallback chains. Definitions come from the owner's file, rows in the store switch them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from omniroute_agent.kernel.errors import InvalidRequest, not_found
+from omniroute_agent.kernel.tier import Tier
 from omniroute_agent.providers.discovery import Connections
-from omniroute_agent.providers.model import Connection, Tier
+from omniroute_agent.providers.model import Connection
 from omniroute_agent.store.combos import ComboRow, ComboRows
 
 BUILT_IN: Final = "default"
@@ -23,6 +24,8 @@ class Combo(BaseModel):
     targets: tuple[str, ...]
     """`connection/model`, `provider/model` or a bare model, in the owner's order."""
     strategy: str = "priority"
+    options: Mapping[str, JsonValue] = Field(default_factory=dict)
+    """What the owner set for the strategy; `strategies/knobs.py` knows the names."""
     tier: Tier | None = None
     enabled: bool = True
     is_default: bool = False

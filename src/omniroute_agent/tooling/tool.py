@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict
 
@@ -59,10 +59,6 @@ class ToolContext:
     """Whether the caller asked for progress; without it an MCP call gets the shorter deadline."""
 
 
-Input = TypeVar("Input", bound=ToolInput)
-Output = TypeVar("Output", bound=ToolOutput)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hints:
     read_only: bool
@@ -95,7 +91,7 @@ def tool(
     destructive: bool = False,
     idempotent: bool = False,
     open_world: bool = False,
-) -> Callable[[Callable[[Input, ToolContext], Awaitable[Output]]], Tool]:
+) -> Callable[[Callable[[Any, ToolContext], Awaitable[ToolOutput]]], Tool]:
     """Make a `Tool` of an async function `(args, ctx) -> output`. Registers nothing: a package lists its `TOOLS`.
 
     The docstring is what a model reads: when to use it, what it costs, how it fails.
@@ -104,7 +100,7 @@ def tool(
     if unknown := needed - set(SCOPES):
         raise ValueError(f"unknown scopes {sorted(unknown)}")
 
-    def make(run: Callable[[Input, ToolContext], Awaitable[Output]]) -> Tool:
+    def make(run: Callable[[Any, ToolContext], Awaitable[ToolOutput]]) -> Tool:
         hints = get_type_hints(run)
         argument = next(iter(inspect.signature(run).parameters))
         return Tool(

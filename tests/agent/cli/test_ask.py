@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.conftest import Run, RunBeside
 from fakes import sse
 from loopback import Cut, Reply, begins, loopback, refuses, says
 from omniroute_agent.cli.receipt import receipt_line
@@ -40,10 +41,10 @@ async def test_the_answer_streams_and_the_receipt_comes_last(tmp_path: Path) -> 
     assert upstream.chats[0].body["messages"] == [{"role": "user", "content": "Greet me"}]
 
 
-async def test_json_is_one_object_with_answer_and_receipt(tmp_path: Path) -> None:
+async def test_json_is_one_object_with_answer_and_receipt(run_beside: RunBeside) -> None:
     async with loopback(says("Hello.")) as upstream:
         words = ("ask", "--json", "--system", "Be brief.", "--max-tokens", "9", "--budget", "0.01", "hi")
-        shown = await told(tmp_path, *words, settings=upstream.settings())
+        shown = await run_beside(*words, settings=upstream.settings())
     found = shown.json
     assert (shown.code, shown.err) == (0, "")
     assert (found["text"], found["finish"], found["tool_calls"], found["reasoning"]) == ("Hello.", "stop", [], None)
@@ -53,33 +54,31 @@ async def test_json_is_one_object_with_answer_and_receipt(tmp_path: Path) -> Non
     assert 9 in (body.get("max_tokens"), body.get("max_completion_tokens"))
 
 
-async def test_what_is_piped_in_is_the_prompt_or_stands_where_the_dash_is(tmp_path: Path) -> None:
+async def test_what_is_piped_in_is_the_prompt_or_stands_where_the_dash_is(run_beside: RunBeside) -> None:
     async with loopback() as upstream:
-        _, _, broken = await asyncio.gather(
-            told(tmp_path, "ask", settings=upstream.settings(), stdin="Grüße\n".encode()),
-            told(tmp_path, "ask", "Sum up:", "-", "in French", settings=upstream.settings(), stdin=b"a long text"),
-            told(tmp_path, "ask", "-", settings=upstream.settings(), stdin=b"\xff\xfe\xfd"),
-        )
-    prompts = {chat.body["messages"][0]["content"] for chat in upstream.chats}
-    assert prompts == {"Grüße\n", "Sum up:\n\na long text\n\nin French"}
+        settings = upstream.settings()
+        await run_beside("ask", settings=settings, stdin="Grüße\n".encode())
+        await run_beside("ask", "Sum up:", "-", "in French", settings=settings, stdin=b"a long text")
+        broken = await run_beside("ask", "-", settings=settings, stdin=b"\xff\xfe\xfd")
+    prompts = [chat.body["messages"][0]["content"] for chat in upstream.chats]
+    assert prompts == ["Grüße\n", "Sum up:\n\na long text\n\nin French"]
     assert broken.code == 2
     assert "not UTF-8 text (byte 0)" in broken.err
 
 
-async def test_reasoning_is_shown_only_when_it_is_wanted(tmp_path: Path) -> None:
+async def test_reasoning_is_shown_only_when_it_is_wanted(run_beside: RunBeside) -> None:
     def delta(**pieces: str) -> dict[str, object]:
         return {"choices": [{"index": 0, "delta": pieces}], "model": "fake-model"}
 
     end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "model": "fake-model"}
     reply = Reply([sse(delta(reasoning_content="Hm, hm."), delta(content="Yes."), end)])
     async with loopback(reply) as upstream:
-        shown = await asyncio.gather(
-            told(tmp_path, "ask", "Is it?", settings=upstream.settings()),
-            told(tmp_path, "ask", "--reasoning", "Is it?", settings=upstream.settings()),
-            told(tmp_path, "ask", "--json", "Is it?", settings=upstream.settings()),
-        )
-    assert [each.out for each in shown[:2]] == ["Yes.\n", "Hm, hm.\n\nYes.\n"]
-    assert shown[2].json["reasoning"] == "Hm, hm."
+        plain, thoughtful, as_json = [
+            await run_beside("ask", *words, "Is it?", settings=upstream.settings())
+            for words in ((), ("--reasoning",), ("--json",))
+        ]
+    assert (plain.out, thoughtful.out) == ("Yes.\n", "Hm, hm.\n\nYes.\n")
+    assert as_json.json["reasoning"] == "Hm, hm."
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a signal ends the process there")
@@ -133,37 +132,37 @@ async def test_a_reader_that_leaves_ends_the_request(tmp_path: Path) -> None:
     assert said == b""
 
 
-async def test_a_cut_answer_is_an_error_that_keeps_what_came(tmp_path: Path) -> None:
+async def test_a_cut_answer_is_an_error_that_keeps_what_came(run_beside: RunBeside) -> None:
     async with loopback(Reply([begins("Half of"), Cut()])) as upstream:
-        shown = await told(tmp_path, "ask", "Tell", settings=upstream.settings())
+        shown = await run_beside("ask", "Tell", settings=upstream.settings())
         assert (shown.code, shown.out) == (1, "Half of\n")
         assert "The answer broke off after it had begun" in shown.err
         assert "omniroute-agent explain " in shown.err
         request = shown.err.partition("omniroute-agent explain ")[2].partition("`")[0]
-        explained = await told(tmp_path, "explain", request, settings=upstream.settings())
+        explained = await run_beside("explain", request, settings=upstream.settings())
     assert explained.code == 0
     assert "1. fake/fake-model" in explained.out
     assert "upstream_failed" in explained.out
 
 
-async def test_a_failed_upstream_is_told_in_its_own_words(tmp_path: Path) -> None:
+async def test_a_failed_upstream_is_told_in_its_own_words(run_beside: RunBeside) -> None:
     async with loopback(refuses(401, "No such key, friend.")) as upstream:
-        shown = await told(tmp_path, "ask", "--json", "Tell", settings=upstream.settings())
+        shown = await run_beside("ask", "--json", "Tell", settings=upstream.settings())
     assert (shown.code, shown.out) == (1, "")
     assert shown.error["code"] == "upstream_failed"
     assert "No such key, friend." in shown.error["message"]
     assert shown.error["facts"]["request_id"]
 
 
-async def test_a_budget_that_allows_nothing_sends_nothing(tmp_path: Path) -> None:
+async def test_a_budget_that_allows_nothing_sends_nothing(run_beside: RunBeside) -> None:
     async with loopback() as upstream:
-        shown = await told(tmp_path, "ask", "--budget", "0.000000001", "Tell", "--json", settings=upstream.settings())
+        shown = await run_beside("ask", "--budget", "0.000000001", "Tell", "--json", settings=upstream.settings())
     assert (shown.code, shown.error["code"]) == (1, "limit_reached")
     assert upstream.chats == []
 
 
-async def test_with_no_model_at_all_it_says_how_to_get_one(tmp_path: Path) -> None:
-    shown = await told(tmp_path, "ask", "Anyone there?")
+def test_with_no_model_at_all_it_says_how_to_get_one(run: Run) -> None:
+    shown = run("ask", "Anyone there?")
     assert (shown.code, shown.out) == (1, "")
     assert "No language model is reachable from here yet." in shown.err
     assert "OPENAI_API_KEY" in shown.err

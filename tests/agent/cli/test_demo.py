@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local_models import real_models
-from loopback import Reply, begins, loopback, refuses, says
+from loopback import Reply, begins, loopback, says
 from omniroute_agent.cli.snippets import launch_command
 from omniroute_agent.cli.start import Start
 from programs import ended, started, told
@@ -46,21 +46,6 @@ async def test_it_does_not_spend_unasked(tmp_path: Path) -> None:
     assert "the demo does not spend on fake unasked" in shown.err
     assert "--model connection/model" in shown.err
     assert upstream.chats == []
-
-
-async def test_with_no_model_it_says_how_to_get_one(tmp_path: Path) -> None:
-    shown = await told(tmp_path, "demo")
-    assert shown.code == 1
-    assert "No language model is reachable from here yet." in shown.err
-    assert "omniroute-agent models pull smollm2-135m" in shown.err
-
-
-async def test_a_failed_call_is_told_in_the_server_s_words(tmp_path: Path) -> None:
-    async with loopback(refuses(401, "No such key, friend.")) as upstream:
-        words = ("demo", "--json", "--model", "fake/fake-model")
-        shown = await told(tmp_path, *words, settings=upstream.settings())
-    assert (shown.code, shown.out, shown.error["code"]) == (1, "", "upstream_failed")
-    assert "No such key, friend." in shown.error["message"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a signal ends the process there")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.conftest import Run
+from agent.cli.conftest import Run, RunBeside
 from loopback import loopback
 from programs import told
 
@@ -62,9 +62,9 @@ def test_a_key_variable_without_a_usable_key_is_named(run: Run, monkeypatch: pyt
     assert "OPENAI_API_KEY: the key file /nowhere/at/all cannot be read" in shown
 
 
-async def test_it_asks_each_connection_without_a_prompt(tmp_path: Path) -> None:
+async def test_it_asks_each_connection_without_a_prompt(run_beside: RunBeside) -> None:
     async with loopback() as upstream:
-        shown = await told(tmp_path, "doctor", settings=upstream.settings())
+        shown = await run_beside("doctor", settings=upstream.settings())
     assert shown.code == 0
     assert "✓ fake: Your own (OpenAI Chat), key from the settings file, tier key; answers" in shown.out
     assert "requests can be routed" in shown.out
@@ -73,17 +73,17 @@ async def test_it_asks_each_connection_without_a_prompt(tmp_path: Path) -> None:
     assert "obviously-fake" not in shown.out + shown.err
 
 
-async def test_a_refused_key_is_told_and_blocks(tmp_path: Path) -> None:
+async def test_a_refused_key_is_told_and_blocks(run_beside: RunBeside) -> None:
     async with loopback(models_status=401) as upstream:
-        shown = await told(tmp_path, "doctor", settings=upstream.settings())
+        shown = await run_beside("doctor", settings=upstream.settings())
     assert shown.code == 1
     assert "it refuses the key (401)" in shown.out
 
 
-async def test_a_dead_server_is_told_and_blocks(tmp_path: Path) -> None:
+async def test_a_dead_server_is_told_and_blocks(run_beside: RunBeside) -> None:
     async with loopback() as upstream:
         settings = upstream.settings()
-    shown = await told(tmp_path, "doctor", "--json", settings=settings)
+    shown = await run_beside("doctor", "--json", settings=settings)
     assert shown.code == 1
     assert any("it cannot be reached" in finding["says"] for finding in shown.json["findings"])
 

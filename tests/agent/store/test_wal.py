@@ -83,6 +83,27 @@ async def test_the_wal_starts_anew_and_is_not_checkpointed_at_every_commit(tmp_p
         assert wal_bytes(tmp_path) < MIB
 
 
+async def test_a_long_read_does_not_make_every_commit_try_a_checkpoint(tmp_path: Path) -> None:
+    checkpoints = 0
+
+    def look(statement: str) -> None:
+        nonlocal checkpoints
+        checkpoints += "wal_checkpoint" in statement
+
+    async with opened(tmp_path) as database:
+        await database.check()
+        reader = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT beat FROM pulse").fetchone()
+        await database.write(lambda c: c.set_trace_callback(look))
+        await grow(database)
+        for _ in range(20):
+            await database.check()
+        assert checkpoints == 1
+        assert wal_bytes(tmp_path) > CHECKPOINT_BYTES
+        reader.close()
+
+
 async def test_an_idle_process_that_came_first_does_not_keep_the_wal_growing(tmp_path: Path) -> None:
     async with opened(tmp_path) as idle, opened(tmp_path) as busy:
         await idle.check()
