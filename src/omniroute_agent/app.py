@@ -142,7 +142,16 @@ def caretakers_of(house: House, database: Database) -> tuple[Caretaker, ...]:
     async def tidy() -> None:
         await sweep(database, now=now().timestamp(), keep=keep)
 
-    return (Caretaker(name="retention", first=30.0, every=3600.0, job=tidy),)
+    async def settle_orphans() -> None:
+        parts, directory = house.parts, house.settings.directory
+        if orphans := await parts.ledger.settle_orphans(directory, now().timestamp()):
+            _log.warning("%d attempts of a process that died were settled as unknown.", len(orphans))
+
+    return (
+        Caretaker(name="retention", first=30.0, every=3600.0, job=tidy),
+        # A neighbour may die while this process lives on; until then its reservations and keys stay taken.
+        Caretaker(name="orphans", first=60.0, every=60.0, job=settle_orphans),
+    )
 
 
 def _specs(settings: Settings, environment: Mapping[str, str] | None) -> tuple[ConnectionSpec, ...]:
@@ -208,15 +217,13 @@ def _parts(
     combos = ComboBook(_combos(settings), ComboRows(database), connections, default=settings.routing.default_combo)
     per_day = settings.budget.environment_usd_per_day
     guards = Guards(per_day={} if per_day is None else {ENVIRONMENT_GUARD: per_day})
-    health = HealthBook(database)
     decisions = Decisions(database, ledger.instance)
     gatherer = Gatherer(
         ports=ports,
         combos=combos,
         connections=connections,
         catalogue=catalogue,
-        health=health,
-        ledger=ledger,
+        database=database,
         guards=guards,
     )
     engine = Engine(ports=ports, gatherer=gatherer, ledger=ledger, decisions=decisions)
@@ -236,7 +243,7 @@ def _parts(
         combos=combos,
         connections=connections,
         catalogue=catalogue,
-        health=health,
+        health=HealthBook(database),
         ledger=ledger,
         usage=UsageBook(database),
         decisions=decisions,

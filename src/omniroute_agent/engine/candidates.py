@@ -12,8 +12,8 @@ from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.providers.catalogue import Catalogue
 from omniroute_agent.providers.discovery import Connections
 from omniroute_agent.providers.model import Connection
-from omniroute_agent.store.health import HealthBook
-from omniroute_agent.store.ledger import Ledger
+from omniroute_agent.store.database import Database
+from omniroute_agent.store.moment import moment
 
 COMBO_PREFIX = "combo/"
 
@@ -43,16 +43,14 @@ class Gatherer:
         combos: ComboBook,
         connections: Connections,
         catalogue: Catalogue,
-        health: HealthBook,
-        ledger: Ledger,
+        database: Database,
         guards: Guards,
     ) -> None:
         self._ports = ports
         self._combos = combos
         self._connections = connections
         self._catalogue = catalogue
-        self._health = health
-        self._ledger = ledger
+        self._database = database
         self._guards = guards
 
     async def gather(self, model: str, combo: str | None) -> Gathered:
@@ -107,19 +105,24 @@ class Gatherer:
         return Gathered(asked=asked, combo=combo, candidates=self._candidates(found), excluded=tuple(excluded))
 
     async def situation(self) -> Situation:
-        snapshot = await self._health.snapshot()
         now = self._ports.now()
         window, resets_at = day_window(now)
-        rooms: dict[str, Room] = {}
-        for guard, limit in self._guards.per_day.items():
-            state = await self._ledger.guard_state(guard, window)
-            rooms[guard] = Room(
-                guard=guard, window=window, limit=limit, spent=state.spent, reserved=state.reserved, resets_at=resets_at
+        seen = await moment(self._database, dict.fromkeys(self._guards.per_day, window))
+        rooms = {
+            guard: Room(
+                guard=guard,
+                window=window,
+                limit=limit,
+                spent=seen.guards[guard].spent,
+                reserved=seen.guards[guard].reserved,
+                resets_at=resets_at,
             )
+            for guard, limit in self._guards.per_day.items()
+        }
         return Situation(
             now=now.timestamp(),
-            connections=snapshot.connections,
-            locks=snapshot.locks,
+            connections=seen.health.connections,
+            locks=seen.health.locks,
             rooms=rooms,
-            typical_output=await self._ledger.typical_output(),
+            typical_output=seen.typical_output,
         )

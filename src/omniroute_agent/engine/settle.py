@@ -122,7 +122,7 @@ def receipt_of(
     served = next((a for a in attempts if a.outcome == "answered"), None)
     costs = [a.cost for a in attempts]
     states = {a.cost_state for a in attempts}
-    state = next((state for state in _LEAST_SURE_FIRST if state in states), "exact")
+    state: CostState = next((state for state in _LEAST_SURE_FIRST if state in states), _LEAST_SURE_FIRST[-1])
     return Receipt(
         request_id=request_id,
         served_by=served.target if served else None,

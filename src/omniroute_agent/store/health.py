@@ -20,10 +20,11 @@ class HealthBook:
 
     async def snapshot(self) -> HealthSnapshot:
         """What every process knows now."""
-        return await self.database.read(_snapshot)
+        return await self.database.read(read_snapshot)
 
 
-def _snapshot(connection: sqlite3.Connection) -> HealthSnapshot:
+def read_snapshot(connection: sqlite3.Connection) -> HealthSnapshot:
+    """Inside a job: everything at once."""
     healths = [
         ConnectionHealth.model_validate_json(document)
         for (document,) in connection.execute("SELECT document FROM connection_health")
@@ -70,7 +71,7 @@ def write_target(connection: sqlite3.Connection, model: str, before: TargetHealt
 
 def forget_locks(connection: sqlite3.Connection, *, before: float, limit: int) -> int:
     """Inside a job: drop locks that ended before then; a model nobody asks for again would keep its row for ever."""
-    locks = _snapshot(connection).locks.values()
+    locks = read_snapshot(connection).locks.values()
     ended = [(lock.connection, lock.model) for lock in locks if lock.until < before][:limit]
     connection.executemany("DELETE FROM model_lock WHERE connection = ? AND model = ?", ended)
     return len(ended)

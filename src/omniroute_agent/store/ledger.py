@@ -117,26 +117,25 @@ class Ledger:
                 lock.remove()
 
     async def guard_state(self, guard: str, window: str) -> GuardState:
-        def job(connection: sqlite3.Connection) -> GuardState:
-            row = connection.execute(
-                "SELECT spent_nano, reserved_nano FROM guard_window WHERE guard = ? AND win = ?", (guard, window)
-            ).fetchone()
-            return GuardState(*row) if row else GuardState(0, 0)
+        return await self.database.read(lambda connection: read_guard(connection, guard, window))
 
-        return await self.database.read(job)
 
-    async def typical_output(self, *, last: int = 200) -> int | None:
-        """Mean output tokens of the last answers; None when there is none yet."""
+def read_guard(connection: sqlite3.Connection, guard: str, window: str) -> GuardState:
+    """Inside a job: what is spent and reserved in a guard's window."""
+    row = connection.execute(
+        "SELECT spent_nano, reserved_nano FROM guard_window WHERE guard = ? AND win = ?", (guard, window)
+    ).fetchone()
+    return GuardState(*row) if row else GuardState(0, 0)
 
-        def job(connection: sqlite3.Connection) -> int | None:
-            (mean,) = connection.execute(
-                "SELECT AVG(output_tokens) FROM (SELECT output_tokens FROM settlement "
-                "WHERE outcome = 'answered' AND output_tokens IS NOT NULL ORDER BY at DESC LIMIT ?) AS recent",
-                (last,),
-            ).fetchone()
-            return None if mean is None else max(round(mean), 1)
 
-        return await self.database.read(job)
+def read_typical_output(connection: sqlite3.Connection, last: int = 200) -> int | None:
+    """Inside a job: mean output tokens of the last answers; None when there is none yet."""
+    (mean,) = connection.execute(
+        "SELECT AVG(output_tokens) FROM (SELECT output_tokens FROM settlement "
+        "WHERE outcome = 'answered' AND output_tokens IS NOT NULL ORDER BY at DESC LIMIT ?) AS recent",
+        (last,),
+    ).fetchone()
+    return None if mean is None else max(round(mean), 1)
 
 
 def _instances(connection: sqlite3.Connection) -> list[str]:

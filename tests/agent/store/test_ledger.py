@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from omniroute_agent.kernel.health import ModelLock, Refusal, TargetHealth
 from omniroute_agent.store.attempts import LARGEST
 from omniroute_agent.store.health import HealthBook
 from omniroute_agent.store.instances import Instance, register
-from omniroute_agent.store.ledger import Ledger, NotAdmitted
+from omniroute_agent.store.ledger import Ledger, NotAdmitted, read_typical_output
 
 WINDOW = "day:2027-01-15"
 
@@ -127,15 +128,15 @@ async def test_health_is_learnt_in_the_commit_of_the_bill(tmp_path: Path) -> Non
 
 async def test_answers_are_typically_as_long_as_the_last_ones(tmp_path: Path) -> None:
     async with a_ledger(tmp_path) as ledger:
-        assert await ledger.typical_output() is None
+        assert await ledger.database.read(read_typical_output) is None
         for number, (tokens, outcome) in enumerate(
             [(1000, "answered"), (10, "answered"), (7, "failed"), (21, "answered")]
         ):
             await ledger.reserve(intent(f"{number}"), as_it_is)
             bill = settlement(f"{number}", usage=Usage(input_tokens=1, output_tokens=tokens), at=AT + number)
             await ledger.settle(bill.model_copy(update={"outcome": outcome}), as_it_is)
-        assert await ledger.typical_output(last=2) == 16
-        assert await ledger.typical_output() == 344
+        assert await ledger.database.read(partial(read_typical_output, last=2)) == 16
+        assert await ledger.database.read(read_typical_output) == 344
 
 
 async def test_an_orphan_without_a_price_has_an_unknown_cost_and_keeps_its_reservation(tmp_path: Path) -> None:

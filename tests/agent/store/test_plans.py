@@ -7,7 +7,7 @@ from agent.store.bills import AT, a_ledger, as_it_is, hold, intent, settlement
 from omniroute_agent.store.decisions import Decisions
 from omniroute_agent.store.health import HealthBook
 from omniroute_agent.store.instances import register
-from omniroute_agent.store.ledger import Ledger
+from omniroute_agent.store.ledger import Ledger, read_typical_output
 from omniroute_agent.store.usage import UsageBook
 
 LONG = ("intent", "settlement", "guard_window", "hold", "decision", "answer", "spend_month")
@@ -37,7 +37,7 @@ async def test_nothing_on_a_requests_way_walks_through_the_history(tmp_path: Pat
         await database.write(lambda c: c.set_trace_callback(seen.add))
         await HealthBook(database).snapshot()
         await ledger.guard_state("environment", "day")
-        await ledger.typical_output()
+        await ledger.database.read(read_typical_output)
         for attempt in ("a", "b"):
             await ledger.reserve(intent(attempt, hold(5)), as_it_is)
         await ledger.settle(settlement("a", 3), as_it_is)
