@@ -121,15 +121,14 @@ def receipt_of(
     """One bill over all attempts; its cost is unknown while one of them is."""
     served = next((a for a in attempts if a.outcome == "answered"), None)
     costs = [a.cost for a in attempts]
-    states = {a.cost_state for a in attempts}
-    state: CostState = next((state for state in _LEAST_SURE_FIRST if state in states), _LEAST_SURE_FIRST[-1])
+    states: set[CostState] = {a.cost_state for a in attempts} or {"exact"}
     return Receipt(
         request_id=request_id,
         served_by=served.target if served else None,
         reported_model=reported_model,
         usage=served.usage if served else None,
         cost=None if None in costs else sum(cost for cost in costs if cost is not None),
-        cost_state=state,
+        cost_state=min(states, key=_LEAST_SURE_FIRST.index),
         latency_ms=latency_ms,
         first_token_ms=served.first_token_ms if served else None,
         tried=attempts,
