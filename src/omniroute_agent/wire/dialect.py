@@ -19,6 +19,7 @@ __all__ = [
     "Encoder",
     "ErrorReport",
     "Quirks",
+    "Splitter",
     "StreamedError",
     "Truncated",
     "WireError",
@@ -45,8 +46,27 @@ class Quirks:
     """Name of the field in which OpenAI Chat assistant messages take earlier reasoning back (`reasoning_content`).
 
     Empty where there is none: strict servers refuse the field, and some thinking models refuse its absence."""
+    think_tags: bool = False
+    """Its models write their reasoning into the text, between `<think>` and `</think>`."""
     done_marker: bool = True
     """Ends its streams with `[DONE]`; without it a finish reason is the terminal marker."""
+
+
+class Splitter(Protocol):
+    """Cuts the bytes of a stream into events, as they arrive. One splitter reads one stream."""
+
+    @property
+    def media_type(self) -> str:
+        """Content type of the streams it reads."""
+        ...
+
+    def feed(self, piece: bytes) -> Iterable[ServerSentEvent]:
+        """The events that this piece completes; an event whose end never came is not given.
+
+        Raises:
+            WireError: one event is too large.
+        """
+        ...
 
 
 class Decoder(Protocol):
@@ -99,8 +119,14 @@ class Dialect(Protocol):
 
     @property
     def path(self) -> str:
-        """Path under the provider's base URL, with its leading slash."""
+        """Path under the provider's base URL, with its leading slash; `{model}` stands in it where models have one."""
         ...
+
+    def path_for(self, model: str, *, stream: bool) -> str:
+        """The path of one request, with the provider's own name for the model."""
+        ...
+
+    def splitter(self) -> Splitter: ...
 
     def write_request(self, chat: Chat, *, model: str, quirks: Quirks, stream: bool) -> dict[str, JsonValue]:
         """`model` is the provider's own name for it. Unknown fields (`rest`) go along when `chat.origin == self.id`."""

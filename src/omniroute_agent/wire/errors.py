@@ -26,6 +26,8 @@ class ErrorReport:
     type: str | None = None
     code: str | None = None
     param: str | None = None
+    retry_after: float | None = None
+    """Seconds, where the body itself says when to come back."""
 
 
 class StreamedError(WireError):

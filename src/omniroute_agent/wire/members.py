@@ -46,13 +46,13 @@ class Members:
             raise refuse(f"`{path}` must be an object, not {_KINDS[type(value)]}.")
         self._left = dict(value)
         self.path = path
-        self._refuse = refuse
+        self.refuse: Final = refuse
 
     def where(self, key: str) -> str:
         return f"{self.path}.{key}" if self.path else key
 
     def refused(self, key: str, expected: str) -> Exception:
-        return self._refuse(f"`{self.where(key)}` must be {expected}.")
+        return self.refuse(f"`{self.where(key)}` must be {expected}.")
 
     def refused_value(self, key: str, value: JsonValue, expected: str) -> Exception:
         return self.refused(key, f"{expected}, not {_KINDS[type(value)]}")
@@ -102,11 +102,11 @@ class Members:
         return value
 
     def inside(self, key: str) -> "Members":
-        return Members(self.take(key), self.where(key), self._refuse)
+        return Members(self.take(key), self.where(key), self.refuse)
 
     def inside_or_none(self, key: str) -> "Members | None":
         value = self.take(key)
-        return None if value is None else Members(value, self.where(key), self._refuse)
+        return None if value is None else Members(value, self.where(key), self.refuse)
 
     def object_or_none(self, key: str) -> dict[str, JsonValue] | None:
         value = self.take(key)
@@ -124,7 +124,7 @@ class Members:
         return self.members_of(key, value)
 
     def members_of(self, key: str, items: Sequence[JsonValue]) -> "list[Members]":
-        return [Members(item, f"{self.where(key)}[{at}]", self._refuse) for at, item in enumerate(items)]
+        return [Members(item, f"{self.where(key)}[{at}]", self.refuse) for at, item in enumerate(items)]
 
     def texts(self, key: str) -> tuple[str, ...]:
         value = self.take(key)

@@ -22,6 +22,8 @@ class ServerSentEvent:
 
 
 class SseParser:
+    media_type = "text/event-stream"
+
     def __init__(self) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         self._begun = False

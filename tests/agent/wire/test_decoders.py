@@ -11,13 +11,15 @@ from omniroute_agent.kernel.fold import Fold
 from omniroute_agent.wire.dialect import Quirks, StreamedError, Truncated, WireError
 from omniroute_agent.wire.sse import ServerSentEvent
 from omniroute_agent.wire.table import DIALECTS
-from streams import WHOLE, anthropic, chunk, openai, read
+from streams import WHOLE, anthropic, candidate, chunk, ndjson, openai, read, responses, said
 
-BOTH = sorted(DIALECTS)
+EVERY = sorted(DIALECTS)
 NO_DONE = Quirks(done_marker=False)
+MESSAGE = {"type": "message"}
+GAVE_UP = {"finishReason": "OTHER", "finishMessage": "overloaded"}
 
 
-@pytest.mark.parametrize("dialect", BOTH)
+@pytest.mark.parametrize("dialect", EVERY)
 def test_a_stream_cut_at_any_byte_is_an_error_and_never_a_clean_stop(dialect: str) -> None:
     whole = WHOLE[dialect]
     clean = [cut for cut in range(len(whole)) if _ends_well(dialect, whole[:cut])]
@@ -35,7 +37,7 @@ def _ends_well(dialect: str, content: bytes) -> bool:
     return True
 
 
-@pytest.mark.parametrize("dialect", BOTH)
+@pytest.mark.parametrize("dialect", EVERY)
 def test_an_empty_stream_is_truncated(dialect: str) -> None:
     with pytest.raises(Truncated):
         read(dialect, b"")
@@ -58,77 +60,67 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )
-WORDS = [
-    "type",
-    "error",
-    "choices",
-    "delta",
-    "content",
-    "reasoning_content",
-    "reasoning",
-    "refusal",
-    "tool_calls",
-    "index",
-    "id",
-    "function",
-    "name",
-    "arguments",
-    "finish_reason",
-    "usage",
-    "prompt_tokens",
-    "completion_tokens",
-    "prompt_tokens_details",
-    "cached_tokens",
-    "model",
-    "message",
-    "input_tokens",
-    "output_tokens",
-    "output_tokens_details",
-    "thinking_tokens",
-    "content_block",
-    "text",
-    "thinking",
-    "signature",
-    "data",
-    "input",
-    "partial_json",
-    "stop_reason",
-]
-TYPES = [
-    "message_start",
-    "message_delta",
-    "message_stop",
-    "content_block_start",
-    "content_block_delta",
-    "content_block_stop",
-    "ping",
-    "error",
-    "message",
-    "text",
-    "thinking",
-    "redacted_thinking",
-    "tool_use",
-    "text_delta",
-    "thinking_delta",
-    "signature_delta",
-    "input_json_delta",
-]
-SHAPED = st.recursive(
-    JSON | st.sampled_from(TYPES),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=5),
-    max_leaves=20,
-)
-TYPED = st.builds(
-    lambda kind, rest: {**rest, "type": kind},
-    st.sampled_from(TYPES),
-    st.dictionaries(st.sampled_from(WORDS), SHAPED, max_size=4),
-)
+WORDS = {
+    "openai-chat": (
+        "error choices delta content reasoning_content reasoning refusal tool_calls index id function name arguments "
+        "finish_reason usage prompt_tokens completion_tokens prompt_tokens_details cached_tokens model message"
+    ),
+    "anthropic-messages": (
+        "error delta content index id name usage model message input_tokens output_tokens output_tokens_details "
+        "thinking_tokens content_block text thinking signature data input partial_json stop_reason"
+    ),
+    "openai-responses": (
+        "error response delta item output_index summary_index content summary text refusal call_id id name arguments "
+        "encrypted_content status incomplete_details reason usage input_tokens output_tokens input_tokens_details "
+        "cached_tokens output_tokens_details reasoning_tokens model output message object"
+    ),
+    "gemini": (
+        "error candidates content parts text thought thoughtSignature functionCall id name args finishReason index "
+        "finishMessage promptFeedback blockReason usageMetadata promptTokenCount candidatesTokenCount totalTokenCount "
+        "thoughtsTokenCount cachedContentTokenCount modelVersion responseId response details retryDelay reason status"
+    ),
+    "ollama": (
+        "error message content thinking tool_calls function id name arguments done done_reason model prompt_eval_count "
+        "eval_count"
+    ),
+}
+TYPES = {
+    "anthropic-messages": (
+        "message_start message_delta message_stop content_block_start content_block_delta content_block_stop ping "
+        "error message text thinking redacted_thinking tool_use text_delta thinking_delta signature_delta "
+        "input_json_delta"
+    ),
+    "openai-responses": (
+        "response.created response.output_item.added response.output_item.done response.output_text.delta "
+        "response.refusal.delta response.reasoning_summary_text.delta response.reasoning_text.delta error "
+        "response.reasoning_summary_part.added response.function_call_arguments.delta response.completed "
+        "response.incomplete response.failed message function_call reasoning web_search_call response"
+    ),
+    "gemini": "STOP MAX_TOKENS SAFETY MALFORMED_FUNCTION_CALL 3s",
+}
 
 
-@pytest.mark.parametrize("quirks", [Quirks(), NO_DONE], ids=["done", "no done"])
-@pytest.mark.parametrize("dialect", BOTH)
-@given(events=st.lists(SHAPED | TYPED, max_size=5))
-def test_a_decoder_breaks_on_no_event_but_with_its_own_error(dialect: str, quirks: Quirks, events: list[Any]) -> None:
+def shaped(dialect: str) -> st.SearchStrategy[Any]:
+    """Nested objects of the dialect's own words, right and wrong."""
+    words, types = WORDS[dialect].split(), TYPES.get(dialect, "stop").split()
+    anything = st.recursive(
+        JSON | st.sampled_from(types),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(words), inner, max_size=5),
+        max_leaves=20,
+    )
+    typed = st.builds(
+        lambda kind, rest: {**rest, "type": kind},
+        st.sampled_from(types),
+        st.dictionaries(st.sampled_from(words), anything, max_size=4),
+    )
+    return anything | typed | st.dictionaries(st.sampled_from(words), typed | anything, max_size=4)
+
+
+@pytest.mark.parametrize("quirks", [Quirks(), Quirks(done_marker=False, think_tags=True)], ids=["plain", "odd"])
+@pytest.mark.parametrize("dialect", EVERY)
+@given(data=st.data())
+def test_a_decoder_breaks_on_no_event_but_with_its_own_error(dialect: str, quirks: Quirks, data: st.DataObject) -> None:
+    events = data.draw(st.lists(shaped(dialect), max_size=5))
     decoder = DIALECTS[dialect].decoder(quirks)
     excerpt = ""
     try:
@@ -140,14 +132,14 @@ def test_a_decoder_breaks_on_no_event_but_with_its_own_error(dialect: str, quirk
     assert len(excerpt) <= 200
 
 
-@pytest.mark.parametrize("dialect", BOTH)
+@pytest.mark.parametrize("dialect", EVERY)
 @given(data=st.text(max_size=40))
 def test_a_decoder_breaks_on_no_text_but_with_its_own_error(dialect: str, data: str) -> None:
     with suppress(WireError):
         list(DIALECTS[dialect].decoder(Quirks()).feed(ServerSentEvent(data)))
 
 
-@pytest.mark.parametrize("dialect", BOTH)
+@pytest.mark.parametrize("dialect", EVERY)
 @pytest.mark.parametrize("data", ["<html>502</html>", '{"choices": [', "[" * 100_000, "7", '{"usage": NaN}'])
 def test_what_is_no_json_object_is_shown_in_the_error(dialect: str, data: str) -> None:
     with pytest.raises(WireError) as caught:
@@ -155,17 +147,23 @@ def test_what_is_no_json_object_is_shown_in_the_error(dialect: str, data: str) -
     assert caught.value.excerpt == data[:200]
 
 
-@pytest.mark.parametrize("dialect", BOTH)
-@given(body=SHAPED)
-def test_any_error_body_becomes_a_report(dialect: str, body: Any) -> None:
-    assert DIALECTS[dialect].read_error(body).message
+@pytest.mark.parametrize("dialect", EVERY)
+@given(data=st.data())
+def test_any_error_body_becomes_a_report(dialect: str, data: st.DataObject) -> None:
+    assert DIALECTS[dialect].read_error(data.draw(shaped(dialect))).message
 
 
-@pytest.mark.parametrize("dialect", BOTH)
-@given(body=st.dictionaries(st.sampled_from([*WORDS, "content", "stop_reason"]), SHAPED, max_size=5))
-def test_any_answer_is_read_or_refused(dialect: str, body: dict[str, Any]) -> None:
+@pytest.mark.parametrize("dialect", EVERY)
+@given(data=st.data())
+def test_any_answer_is_read_or_refused(dialect: str, data: st.DataObject) -> None:
+    body = data.draw(st.dictionaries(st.sampled_from(WORDS[dialect].split()), shaped(dialect), max_size=5))
+    typed: dict[str, dict[str, Any]] = {
+        "openai-responses": {"object": "response"},
+        "ollama": {"done": True},
+        "anthropic-messages": MESSAGE,
+    }
     with suppress(WireError):
-        DIALECTS[dialect].read_answer(body)
+        DIALECTS[dialect].read_answer({**body, **typed.get(dialect, {})})
 
 
 @pytest.mark.parametrize(
@@ -178,6 +176,14 @@ def test_any_answer_is_read_or_refused(dialect: str, body: dict[str, Any]) -> No
         ("openai-chat", {"detail": "no"}, ("no", None, None, None)),
         ("openai-chat", {"object": "error", "message": "no", "type": "t"}, ("no", "t", None, None)),
         ("anthropic-messages", {"type": "error", "error": {"type": "t", "message": "no"}}, ("no", "t", None, None)),
+        (
+            "openai-responses",
+            {"error": {"message": "no", "type": "t", "code": "c", "param": "p"}},
+            ("no", "t", "c", "p"),
+        ),
+        ("gemini", {"error": {"code": 400, "message": "no", "status": "S"}}, ("no", "S", "400", None)),
+        ("gemini", [{"error": {"code": 400, "message": "no", "status": "S"}}], ("no", "S", "400", None)),
+        ("ollama", {"error": "no"}, ("no", None, None, None)),
     ],
 )
 def test_an_error_body_is_read(dialect: str, body: Any, expected: tuple[str | None, ...]) -> None:
@@ -196,6 +202,13 @@ def test_an_error_body_is_read(dialect: str, body: Any, expected: tuple[str | No
             "anthropic-messages",
             anthropic({"type": "error", "error": {"type": "overloaded_error", "message": "overloaded"}}),
         ),
+        ("openai-responses", responses({"type": "error", "code": "server_error", "message": "overloaded"})),
+        ("openai-responses", responses({"type": "error", "error": {"message": "overloaded"}})),
+        ("openai-responses", responses({"type": "response.failed", "response": {"error": {"message": "overloaded"}}})),
+        ("openai-responses", openai({"error": {"message": "overloaded"}})),
+        ("gemini", openai(candidate({"text": "Hal"}), {"error": {"code": 503, "message": "overloaded"}})),
+        ("gemini", openai(candidate({"text": "Hal"}, finish="OTHER") | {"candidates": [GAVE_UP]})),
+        ("ollama", ndjson(said(content="Hal"), {"error": "overloaded"})),
     ],
 )
 def test_an_error_within_a_stream_is_told_in_the_providers_words(dialect: str, content: bytes) -> None:

@@ -4,17 +4,24 @@ The expected values were written from the providers' references. `quirks` stand 
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from omniroute_agent.wire.dialect import Dialect, Quirks
-from omniroute_agent.wire.sse import ServerSentEvent, SseParser
+from omniroute_agent.wire.sse import ServerSentEvent
 from omniroute_agent.wire.table import DIALECTS
 
 GOLDEN = Path(__file__).parent / "golden"
-FULL_NAMES = {"openai": "openai-chat", "anthropic": "anthropic-messages"}
+FULL_NAMES = {
+    "openai": "openai-chat",
+    "responses": "openai-responses",
+    "anthropic": "anthropic-messages",
+    "gemini": "gemini",
+    "ollama": "ollama",
+}
 
 
 def cases(kind: str) -> list[str]:
@@ -41,7 +48,7 @@ def test_an_answer_says_the_same_in_the_other_dialect(name: str) -> None:
     assert target.write_answer(source.read_answer(case["input"]), id="x", model="served", created=7) == case["expected"]
 
 
-def data_of(events: list[ServerSentEvent]) -> list[Any]:
+def data_of(events: Iterable[ServerSentEvent]) -> list[Any]:
     return [event.data if event.data == "[DONE]" else json.loads(event.data) for event in events]
 
 
@@ -57,4 +64,4 @@ def test_a_stream_says_the_same_in_the_other_dialect(name: str) -> None:
             written += encoder.encode(event)
     decoder.close()
     written += encoder.finish()
-    assert data_of(SseParser().feed(written)) == case["expected"]
+    assert data_of(target.splitter().feed(written)) == case["expected"]

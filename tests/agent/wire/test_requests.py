@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -26,9 +27,12 @@ from omniroute_agent.wire.anthropic_messages.thinking import Manners, manners_of
 from omniroute_agent.wire.dialect import Quirks, WireError
 from omniroute_agent.wire.table import DIALECTS
 
-BOTH = sorted(DIALECTS)
+EVERY = sorted(DIALECTS)
+BOTH = ("anthropic-messages", "openai-chat")
+"""Those that say `messages`, `tool_choice` and `max_tokens`."""
 HI = (Message("user", (Text("Hi"),)),)
 TOOL = ToolSpec("f", "", {"type": "object"})
+NO_MEMBERS: Final[dict[str, JsonValue]] = {"type": "object", "properties": {}}
 
 
 def write(dialect: str, chat: Chat, *, model: str = "m", stream: bool = True, **quirks: Any) -> dict[str, Any]:
@@ -153,6 +157,50 @@ def test_a_chat_keeps_its_meaning_through_messages(sent: Chat) -> None:
     assert returned("anthropic-messages", sent) == sent
 
 
+def bare(chat: Chat) -> Chat:
+    """The chat without what its dialect keeps beside the neutral form."""
+
+    def part(given: Part) -> Part:
+        if isinstance(given, ToolResult):
+            content = tuple(dataclasses.replace(inner, rest={}) for inner in given.content)
+            return dataclasses.replace(given, content=content, rest={})
+        return dataclasses.replace(given, rest={})
+
+    messages = tuple(Message(message.role, tuple(map(part, message.parts))) for message in chat.messages)
+    tools = tuple(dataclasses.replace(tool, rest={}) for tool in chat.tools)
+    return dataclasses.replace(chat, messages=messages, tools=tools, rest={})
+
+
+@given(_chats(_openai_turns(), schema_name=None))
+def test_a_chat_keeps_its_meaning_through_responses(sent: Chat) -> None:
+    # There is no field for stop sequences, and a result of one text is one.
+    assert bare(returned("openai-responses", sent)) == dataclasses.replace(sent, stop=())
+
+
+def opened(schema: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Every object is closed there, so the word for it is not kept; one without members has no form of its own."""
+    return {key: value for key, value in schema.items() if key != "additionalProperties" or not schema["properties"]}
+
+
+@given(_chats(_openai_turns(), schema_name="answer"))
+def test_a_chat_keeps_its_meaning_through_gemini(sent: Chat) -> None:
+    wanted = sent.response_format
+    meant = dataclasses.replace(
+        sent,
+        # There is no field for a ban on parallel calls.
+        parallel_tool_calls=None,
+        stream=False,
+        response_format=wanted and dataclasses.replace(wanted, schema=opened(wanted.schema or {})),
+        tools=tuple(
+            dataclasses.replace(tool, schema=opened(tool.schema) if tool.schema["properties"] else NO_MEMBERS)
+            for tool in sent.tools
+        ),
+    )
+    body = write("gemini", sent)
+    back = DIALECTS["gemini"].read_request({"model": "m", **body})
+    assert bare(dataclasses.replace(back, origin=None)) == meant
+
+
 # ---- what a caller may not send
 
 MESSAGES: Final[list[JsonValue]] = [{"role": "user", "content": "Hi"}]
@@ -219,58 +267,46 @@ def test_what_cannot_be_routed_is_refused_and_not_dropped(dialect: str, more: di
     assert f"`{field}`" in caught.value.message
 
 
-FIELDS = [
-    "model",
-    "messages",
-    "role",
-    "content",
-    "type",
-    "text",
-    "tools",
-    "function",
-    "name",
-    "tool_choice",
-    "source",
-    "system",
-    "id",
-    "input",
-    "tool_calls",
-]
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3) | st.sampled_from(("user", "text", "tool")),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    "model",
-                    "messages",
-                    "role",
-                    "content",
-                    "type",
-                    "text",
-                    "tools",
-                    "function",
-                    "name",
-                    "tool_choice",
-                    "source",
-                    "system",
-                    "id",
-                ]
-            ),
-            inner,
-            max_size=5,
-        )
+FIELDS = {
+    "openai-chat": "model messages role content type text tools function name tool_choice image_url id tool_calls",
+    "anthropic-messages": "model messages role content type text tools name tool_choice source system id input",
+    "openai-responses": (
+        "model input role content type text tools name tool_choice image_url id call_id output summary reasoning "
+        "effort format encrypted_content instructions"
     ),
-    max_leaves=20,
+    "gemini": (
+        "model contents role parts text thought thoughtSignature inline_data mimeType data fileData fileUri "
+        "functionCall functionResponse response name args id tools functionDeclarations parameters properties anyOf "
+        "toolConfig functionCallingConfig mode generationConfig thinkingConfig responseSchema responseMimeType "
+        "systemInstruction"
+    ),
+    "ollama": "model messages role content thinking images tools function name arguments tool_calls options format",
+}
+VALUES = (
+    "user text tool model assistant function_call function_call_output reasoning message input_text application/json"
 )
+ASKED = {"openai-responses": "input", "gemini": "contents"}
 
 
-@pytest.mark.parametrize("dialect", BOTH)
-@given(body=JSON.map(lambda value: value if isinstance(value, dict) else {"model": "m", "messages": value}))
-def test_any_body_is_read_or_refused(dialect: str, body: dict[str, Any]) -> None:
+def bodies(dialect: str) -> st.SearchStrategy[Any]:
+    fields = st.sampled_from(FIELDS[dialect].split())
+    return st.recursive(
+        st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3) | st.sampled_from(VALUES.split()),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(fields, inner, max_size=5),
+        max_leaves=20,
+    )
+
+
+@pytest.mark.parametrize("dialect", EVERY)
+@given(data=st.data())
+def test_any_body_is_read_or_refused(dialect: str, data: st.DataObject) -> None:
+    value = data.draw(bodies(dialect))
+    asked = ASKED.get(dialect, "messages")
+    body = {"model": "m", **value} if isinstance(value, dict) else {"model": "m", asked: value}
     with suppress(InvalidRequest):
-        DIALECTS[dialect].read_request(body)
+        for target in EVERY:
+            chat = dataclasses.replace(DIALECTS[dialect].read_request(body), max_tokens=5)
+            json.dumps(write(target, chat))
 
 
 # ---- quirks
@@ -301,14 +337,16 @@ def test_tool_fields_go_only_where_they_are_taken() -> None:
     asked = chat(tools=(TOOL,), parallel_tool_calls=True)
     assert "parallel_tool_calls" not in write("openai-chat", asked, parallel_tool_calls_field=False)
     without = chat(tool_choice=ToolChoice("required"), parallel_tool_calls=False, max_tokens=5)
-    for dialect in BOTH:
-        assert not {"tool_choice", "parallel_tool_calls"} & write(dialect, without).keys()
+    for dialect in EVERY:
+        assert not {"tool_choice", "parallel_tool_calls", "toolConfig"} & write(dialect, without).keys()
 
 
-@pytest.mark.parametrize("dialect", BOTH)
+@pytest.mark.parametrize("dialect", EVERY)
 def test_effort_is_left_out_where_there_is_no_field_for_it(dialect: str) -> None:
-    body = write(dialect, chat(reasoning_effort="high", max_tokens=50_000), reasoning_field="")
-    assert not {"reasoning_effort", "", "thinking", "output_config"} & body.keys()
+    asked = chat(reasoning_effort="high", max_tokens=50_000)
+    body = write(dialect, asked, reasoning_field="", model="gemini-3.1-pro")
+    assert not {"reasoning_effort", "", "thinking", "output_config", "reasoning", "include", "think"} & body.keys()
+    assert "thinkingConfig" not in body.get("generationConfig", {})
 
 
 # ---- Messages

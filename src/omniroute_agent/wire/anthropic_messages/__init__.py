@@ -15,16 +15,22 @@ from omniroute_agent.wire.anthropic_messages.request_in import read_request
 from omniroute_agent.wire.anthropic_messages.request_out import write_request
 from omniroute_agent.wire.anthropic_messages.words import ID
 from omniroute_agent.wire.neutral import error_report
+from omniroute_agent.wire.sse import SseParser
+from omniroute_agent.wire.think_tags import tag_reading
 
 
 class AnthropicMessages:
     id = ID
     path = "/messages"
+    splitter = staticmethod(SseParser)
     write_request = staticmethod(write_request)
     read_answer = staticmethod(read_answer)
-    decoder = staticmethod(AnthropicDecoder)
+    decoder = staticmethod(tag_reading(AnthropicDecoder))
     read_error = staticmethod(error_report)
     read_request = staticmethod(read_request)
     write_answer = staticmethod(write_answer)
     encoder = staticmethod(AnthropicEncoder)
     write_error = staticmethod(write_error)
+
+    def path_for(self, model: str, *, stream: bool) -> str:  # noqa: ARG002 (one path for all)
+        return self.path

@@ -12,11 +12,11 @@ from omniroute_agent.wire.anthropic_messages.words import (
     Counts,
     call_id,
     finish_of,
-    input_of,
     write_usage,
 )
 from omniroute_agent.wire.errors import ErrorReport, WireError
 from omniroute_agent.wire.members import Members, compact, refuse_answer, shown, with_rest
+from omniroute_agent.wire.neutral import input_of
 
 _ERROR_TYPE: Final[Mapping[int, str]] = {
     400: "invalid_request_error",

@@ -20,11 +20,12 @@ from omniroute_agent.kernel.chat import (
     ToolSpec,
 )
 from omniroute_agent.wire.anthropic_messages.thinking import is_claude, manners_of, thinking_fields
-from omniroute_agent.wire.anthropic_messages.words import ID, call_id, input_of
+from omniroute_agent.wire.anthropic_messages.words import ID, call_id
 from omniroute_agent.wire.dialect import Quirks
 from omniroute_agent.wire.errors import WireError
 from omniroute_agent.wire.members import only_filled, with_rest
-from omniroute_agent.wire.neutral import json_instruction
+from omniroute_agent.wire.neutral import input_of, json_instruction
+from omniroute_agent.wire.proof import own_proof
 
 _NOTHING: Final[Rest] = {}
 
@@ -152,10 +153,10 @@ class _Writer:
             case Reasoning(text, signature, redacted):
                 if redacted is not None:
                     block = {"type": "redacted_thinking", "data": redacted}
-                elif signature is not None:
-                    block = {"type": "thinking", "thinking": text, "signature": signature}
+                elif own := own_proof(ID, signature):
+                    block = {"type": "thinking", "thinking": text, "signature": own}
                 else:
-                    return None  # unsigned thinking is another provider's
+                    return None  # thinking without this provider's proof is another provider's
             case ToolCall(foreign, name, arguments):
                 block = {"type": "tool_use", "id": call_id(foreign), "name": name, "input": input_of(arguments)}
             case ToolResult():

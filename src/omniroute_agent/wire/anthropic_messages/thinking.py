@@ -9,14 +9,14 @@ its older form.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import JsonValue
 
 from omniroute_agent.kernel.chat import Chat, Message, Reasoning, ToolCall, ToolResult
 from omniroute_agent.wire.anthropic_messages.words import ID
-
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+from omniroute_agent.wire.neutral import Effort
+from omniroute_agent.wire.proof import own_proof
 
 BUDGETS: Final[Mapping[Effort, int]] = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768}
 """Tokens of thinking by effort. Anthropic publishes no such table; 1,024 is its least, the rest are our choice."""
@@ -110,7 +110,7 @@ def _called_without_thinking(messages: tuple[Message, ...]) -> bool:
     caller = next((message for message in reversed(turns) if message.role == "assistant"), None)
     if caller is None or not any(isinstance(part, ToolCall) for part in caller.parts):
         return False
-    return not any(isinstance(p, Reasoning) and (p.signature or p.redacted) for p in caller.parts)
+    return not any(isinstance(p, Reasoning) and (p.redacted or own_proof(ID, p.signature)) for p in caller.parts)
 
 
 _EFFORT_OF: Final[Mapping[str, Effort]] = {

@@ -1,4 +1,4 @@
-"""Words that both directions of the dialect share: stop reasons, usage, tool inputs."""
+"""Words that both directions of the dialect share: stop reasons, usage, ids of calls."""
 
 import re
 import zlib
@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from omniroute_agent.kernel.chat import FinishReason, Usage
-from omniroute_agent.wire.members import Members, json_object
+from omniroute_agent.wire.members import Members
 
 ID: Final = "anthropic-messages"
 
@@ -86,14 +86,6 @@ def write_usage(usage: Usage | None) -> dict[str, JsonValue]:
     if usage.reasoning_tokens:
         written["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
     return written
-
-
-def input_of(arguments: str) -> dict[str, JsonValue]:
-    """A call's arguments as the object the dialect wants. Malformed text is not repaired but shown as it is."""
-    if not arguments.strip():
-        return {}
-    parsed = json_object(arguments)
-    return parsed if parsed is not None else {"malformed_arguments": arguments}
 
 
 _FOREIGN: Final = re.compile(r"[^a-zA-Z0-9_-]")

@@ -1,7 +1,7 @@
 """A Chat Completions request as a neutral chat."""
 
 from collections.abc import Mapping
-from typing import Final, Literal, cast
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -19,12 +19,9 @@ from omniroute_agent.kernel.chat import (
     ToolSpec,
 )
 from omniroute_agent.wire.members import Members, refuse_request
-from omniroute_agent.wire.neutral import image_of_url
+from omniroute_agent.wire.neutral import effort_in, image_of_url
 from omniroute_agent.wire.openai_chat.request_out import ID
 
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
-
-_EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 
 
@@ -37,7 +34,6 @@ def read_request(body: Mapping[str, JsonValue]) -> Chat:
     model = top.text("model")
     _refuse_what_cannot_be_routed(top)
     max_completion, max_tokens = top.count_or_none("max_completion_tokens"), top.count_or_none("max_tokens")
-    effort = top.word_or_none("reasoning_effort", _EFFORTS)
     response_format, format_rest = _response_format(top)
     messages = _messages(top)
     if not messages:
@@ -53,8 +49,7 @@ def read_request(body: Mapping[str, JsonValue]) -> Chat:
         top_p=top.number_or_none("top_p"),
         stop=top.texts("stop"),
         response_format=response_format,
-        # `max` is above our scale; its top stands for it.
-        reasoning_effort=cast("Effort | None", "xhigh" if effort == "max" else effort),
+        reasoning_effort=effort_in(top, "reasoning_effort"),
         stream=top.flag_or_none("stream") or False,
         origin=ID,
         rest=top.rest() | format_rest,

@@ -20,7 +20,13 @@ from omniroute_agent.kernel.chat import (
 )
 from omniroute_agent.wire.dialect import Quirks
 from omniroute_agent.wire.members import only_filled, with_rest
-from omniroute_agent.wire.neutral import json_instruction, texts_of, url_of_image
+from omniroute_agent.wire.neutral import (
+    json_instruction,
+    owner_of_images,
+    text_of_result,
+    texts_of,
+    url_of_image,
+)
 
 ID: Final = "openai-chat"
 _NOTHING: Final[Rest] = {}
@@ -162,16 +168,9 @@ class _Writer:
             yield with_rest({"role": "user", "content": content}, self._rest(message.rest))
 
     def _result(self, result: ToolResult) -> JsonValue:
-        text = texts_of(result.content, "\n")
-        images = sum(isinstance(part, Image) for part in result.content)
-        if images:
-            # A tool message holds text only; its images follow in the next user message.
-            note = "[1 image follows]" if images == 1 else f"[{images} images follow]"
-            text = f"{text}\n{note}" if text else note
-        if result.is_error:
-            # There is no field for a failed call.
-            text = f"Error: {text}"
-        content: JsonValue = text
+        # A tool message holds text only, its images follow in the next user message; no field says that a call failed.
+        content: JsonValue = text_of_result(result)
+        images = any(isinstance(part, Image) for part in result.content)
         if not images and not result.is_error and any(self._rest(part.rest) for part in result.content):
             content = [self._content(part) for part in result.content]
         return with_rest({"role": "tool", "tool_call_id": result.call_id, "content": content}, self._rest(result.rest))
@@ -180,7 +179,7 @@ class _Writer:
         images = [self._content(part) for part in result.content if isinstance(part, Image)]
         if not images:
             return []
-        return [{"type": "text", "text": f"From the result of tool call {result.call_id}:"}, *images]
+        return [{"type": "text", "text": owner_of_images(result)}, *images]
 
     def _content(self, part: Text | Image) -> JsonValue:
         if isinstance(part, Text):
