@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple
 
 from omniroute_agent.engine.decision import Factor
-from omniroute_agent.engine.situation import Candidate, Situation
+from omniroute_agent.engine.situation import Bench, Candidate, Situation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +23,29 @@ class Option:
     """Output cap that will be sent; None: none is sent."""
     unknown: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        return self.candidate.name
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ranked:
+
+class Ranked(NamedTuple):
     option: Option
     because: str
     factors: tuple[Factor, ...] = ()
+    bench: Bench | None = None
+    """Self-healing as it stands after this planning; where it differs from the situation's, the engine keeps it."""
 
 
 Strategy = Callable[[Sequence[Option], Situation], list[Ranked]]
 """All options in the order to try them, each with the reason for its place."""
+
+
+def by_place(options: Sequence[Option]) -> list[Option]:
+    """The owner's order."""
+    return sorted(options, key=attrgetter("place"))
+
+
+def led_by(first: Option, options: Sequence[Option], because: str, otherwise: str) -> list[Ranked]:
+    """One option in front, the others behind it in the owner's order."""
+    others = [Ranked(option=o, because=otherwise) for o in by_place(options) if o is not first]
+    return [Ranked(option=first, because=because), *others]
