@@ -166,7 +166,11 @@ def openai_error(
 
 
 def fake_ports(
-    upstream: httpx2.AsyncBaseTransport | None = None, *, clock: FakeClock | None = None, seed: int = 7
+    upstream: httpx2.AsyncBaseTransport | None = None,
+    *,
+    clock: FakeClock | None = None,
+    seed: int = 7,
+    ids: CountedIds | None = None,
 ) -> Ports:
     held = clock or FakeClock()
     return Ports(
@@ -174,6 +178,6 @@ def fake_ports(
         monotonic=held.monotonic,
         sleep=held.sleep,
         dice=random.Random(seed),  # noqa: S311 (loaded on purpose)
-        new_id=CountedIds(),
+        new_id=ids or CountedIds(),
         http=httpx2.AsyncClient(transport=upstream or Upstream(), trust_env=False),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 
-from fakes import FakeClock, Upstream, fake_ports
+from fakes import CountedIds, FakeClock, Upstream, fake_ports
 from omniroute_agent.app import House, open_house
 from omniroute_agent.engine.request import CommitPoint, Request, TimeLimits
 from omniroute_agent.kernel.caller import Caller
@@ -52,7 +52,10 @@ output = "20"
 def settings_of(directory: Path, text: str, environment: dict[str, str]) -> Settings:
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "config.toml"
-    path.write_text("[discovery]\nloopback = false\n[local]\nenabled = false\n" + textwrap.dedent(text), "utf-8")
+    path.write_text(
+        "[discovery]\nloopback = false\n[local]\nenabled = false\n[secrets]\nkeyring = false\n" + textwrap.dedent(text),
+        "utf-8",
+    )
     return load(config=path, data_dir=directory / "data", environment=environment)
 
 
@@ -64,10 +67,11 @@ async def a_house(
     settings: str = TWO_TARGETS,
     environment: dict[str, str] | None = None,
     clock: FakeClock | None = None,
+    ids: CountedIds | None = None,
     door: str = "test",
 ) -> AsyncGenerator[House, None]:
     loaded = settings_of(directory, settings, environment or {})
-    ports = fake_ports(upstream or Upstream(), clock=clock)
+    ports = fake_ports(upstream or Upstream(), clock=clock, ids=ids)
     async with open_house(loaded, door=door, environment=environment or {}, ports=ports, caretakers=False) as house:
         yield house
 

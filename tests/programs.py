@@ -15,13 +15,18 @@ COMMAND = (sys.executable, "-m", "omniroute_agent")
 
 def lonely_environment(home: Path) -> dict[str, str]:
     """What a program needs to start, and neither a key nor a model server, local model or settings."""
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "SYSTEMROOT", "TEMP", "TMP", "LANG")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in ("PATH", "PYTHONPATH", "SYSTEMROOT", "TEMP", "TMP", "LANG")
+    }
     return {
         **kept,
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / "config"),
         "OMNIROUTE_DATA_DIR": str(home / "data"),
         "OMNIROUTE_DISCOVERY_LOOPBACK": "false",
+        "OMNIROUTE_SECRETS_KEYRING": "false",
         "OMNIROUTE_LOCAL_ENABLED": "false",
     }
 

@@ -16,6 +16,7 @@ from omniroute_agent.engine.combos import Combo, ComboBook
 from omniroute_agent.engine.engine import Engine
 from omniroute_agent.engine.guards import Guards
 from omniroute_agent.engine.request import TimeLimits
+from omniroute_agent.engine.tuning import TUNINGS
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.outside.addresses import AllowedOrigins
 from omniroute_agent.outside.ports import quiet_http_logs, real_ports
@@ -30,11 +31,15 @@ from omniroute_agent.providers.discovery import (
 from omniroute_agent.providers.facts import FactBook
 from omniroute_agent.providers.local.server import LocalModel
 from omniroute_agent.providers.prices import OwnPrice, PriceBook
+from omniroute_agent.providers.proxies import Proxies
+from omniroute_agent.providers.stored import StoredConnections
+from omniroute_agent.settings.master_key import KeyPlace, MasterKeys, key_places
 from omniroute_agent.settings.model import Settings
 from omniroute_agent.settings.sources import child_environment, connection_key, provider_keys
 from omniroute_agent.store.answers import Answers
 from omniroute_agent.store.checkup import Checkup
 from omniroute_agent.store.combos import ComboRows
+from omniroute_agent.store.connections import ConnectionRows
 from omniroute_agent.store.database import Database
 from omniroute_agent.store.decisions import Decisions
 from omniroute_agent.store.health import HealthBook
@@ -56,6 +61,8 @@ class House:
     parts: Parts
     tools: tuple[Tool, ...]
     local: LocalModel
+    stored: StoredConnections
+    proxies: Proxies
 
 
 @asynccontextmanager
@@ -80,12 +87,14 @@ async def open_house(
     local = LocalModel(
         settings.directory, ports=given, origins=origins, child_environment=child_environment(environment)
     )
-    connections = _connections(settings, given, origins, local, environment)
     tools = load_tools(settings.tools.packages)
     try:
         async with _database(settings, given, door) as (database, ledger, orphans):
-            parts = _parts(settings, given, connections, database, ledger, orphans)
-            house = House(settings=settings, parts=parts, tools=tools, local=local)
+            stored = _stored(settings, given, origins, database, environment)
+            connections = _connections(settings, given, origins, local, stored, environment)
+            proxies = _proxies(settings)
+            parts = _parts(settings, given, connections, proxies, database, ledger, orphans)
+            house = House(settings=settings, parts=parts, tools=tools, local=local, stored=stored, proxies=proxies)
             async with _kept(caretakers_of(house, database) if caretakers else (), given):
                 yield house
     finally:
@@ -165,8 +174,31 @@ def _specs(settings: Settings, environment: Mapping[str, str] | None) -> tuple[C
             default_model=connection.default_model,
             tier=connection.tier,
             headers=connection.headers,
+            proxy=connection.proxy,
+            expires_at=connection.expires,
         )
         for connection in settings.connections
+    )
+
+
+def _stored(
+    settings: Settings,
+    ports: Ports,
+    origins: AllowedOrigins,
+    database: Database,
+    environment: Mapping[str, str] | None,
+) -> StoredConnections:
+    def places() -> tuple[KeyPlace, ...]:
+        return key_places(settings.directory, keyring=settings.secrets.keyring, environment=environment)
+
+    return StoredConnections(ConnectionRows(database), MasterKeys(places), ports, allow=origins.allow)
+
+
+def _proxies(settings: Settings) -> Proxies:
+    return Proxies(
+        everywhere=settings.proxy.url,
+        by_provider=settings.proxy.providers,
+        by_combo={combo.name: combo.proxy for combo in settings.combos if combo.proxy is not None},
     )
 
 
@@ -175,6 +207,7 @@ def _connections(
     ports: Ports,
     origins: AllowedOrigins,
     local: LocalModel,
+    stored: StoredConnections,
     environment: Mapping[str, str] | None,
 ) -> Connections:
     # What the owner's own file names may lie on this machine or in its network; nothing a request says can add to it.
@@ -188,6 +221,8 @@ def _connections(
         ports=ports,
         environment=provider_keys(key_variables(), environment) if settings.discovery.environment else {},
         specs=_specs(settings, environment),
+        stored=stored.specs,
+        headers=settings.headers,
         local=local.connection if settings.local.enabled else None,
         look_on_this_machine=settings.discovery.loopback,
     )
@@ -195,7 +230,14 @@ def _connections(
 
 def _combos(settings: Settings) -> tuple[Combo, ...]:
     return tuple(
-        Combo(name=c.name, targets=c.targets, strategy=c.strategy, tier=c.tier, enabled=c.enabled)
+        Combo(
+            name=c.name,
+            targets=c.targets,
+            strategy=c.strategy,
+            options={"weights": dict(c.weights)} if c.weights else {},
+            tier=c.tier,
+            enabled=c.enabled,
+        )
         for c in settings.combos
     )
 
@@ -204,6 +246,7 @@ def _parts(
     settings: Settings,
     ports: Ports,
     connections: Connections,
+    proxies: Proxies,
     database: Database,
     ledger: Ledger,
     orphans: tuple[Orphan, ...],
@@ -225,8 +268,16 @@ def _parts(
         catalogue=catalogue,
         database=database,
         guards=guards,
+        limits=settings.quota.limits,
     )
-    engine = Engine(ports=ports, gatherer=gatherer, ledger=ledger, decisions=decisions)
+    engine = Engine(
+        ports=ports,
+        gatherer=gatherer,
+        ledger=ledger,
+        decisions=decisions,
+        proxies=proxies,
+        tuning=TUNINGS[settings.resilience.profile],
+    )
     limits = settings.limits
     return Parts(
         ports=ports,

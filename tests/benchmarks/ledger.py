@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from agent.store.bills import as_it_is, hold, intent, settlement
 from omniroute_agent.store.database import Database
+from omniroute_agent.store.file import connect, set_wal
 from omniroute_agent.store.ledger import Ledger
 
 ROWS_AN_ATTEMPT = 2
@@ -68,9 +69,8 @@ async def ours(directory: Path, in_flight: int) -> Figures:
 
 def bare(directory: Path) -> Figures:
     """One connection, one thread, one commit a row: nothing between the caller and the disk."""
-    connection = sqlite3.connect(directory / "bare.sqlite", isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
+    connection = connect(directory / "bare.sqlite")
+    set_wal(connection)
     connection.execute("CREATE TABLE row (id TEXT PRIMARY KEY, request_id TEXT, model TEXT, at REAL, cost INTEGER)")
     waits: list[float] = []
     began, worked = time.perf_counter(), time.process_time()

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from omniroute_agent.engine.strategies import STRATEGIES
+from omniroute_agent.engine.strategies import SERVED
 from omniroute_agent.providers.table import PROVIDERS
 from omniroute_agent.settings import model as settings
 from omniroute_agent.settings.sources import load
@@ -44,4 +44,4 @@ def test_every_example_is_listed() -> None:
 
 def test_settings_and_rooms_use_the_same_words() -> None:
     """The settings may not import the rooms, so both spell this out."""
-    assert set(get_args(settings.Strategy)) == set(STRATEGIES)
+    assert set(get_args(settings.Strategy)) == set(SERVED)

@@ -189,6 +189,50 @@ async def test_health_moves_with_the_world(tmp_path: Path) -> None:
     assert after["cache"] is None
 
 
+async def test_health_tells_what_is_left_of_rate_limits_and_quotas_and_from_where(tmp_path: Path) -> None:
+    headers = {
+        "x-ratelimit-limit-requests-minute": "100",
+        "x-ratelimit-remaining-requests-minute": "25",
+        "x-ratelimit-limit-requests-day": "1000",
+        "x-ratelimit-remaining-requests-day": "900",
+        "x-ratelimit-reset-requests-day": "3600",
+    }
+    answer, last = openai_stream("Hi"), openai_stream("Hi")
+    answer.headers.update(headers)
+    last.headers.update(headers | {"x-ratelimit-remaining-requests-day": "0"})
+    clock = FakeClock()
+    async with a_house(tmp_path, Upstream([answer, last]), clock=clock) as house:
+        call = caller_of(house)
+        await call("route_request", combo="both", messages=HELLO)
+        clock.advance(20)
+        told = await call("get_health")
+        await call("route_request", combo="both", messages=HELLO)
+        spent = await call("get_health")
+    one, two = told["connections"]
+    assert (one["rate_limit_headroom"], one["quota_left"], one["state"]) == (0.25, 0.9, "ready")
+    assert one["windows"] == {
+        "requests/day (alpha)": "900 of 1000 left, resets at 2026-11-21T13:00:00+00:00; "
+        "header x-ratelimit-remaining-requests-day, 20 s ago",
+        "requests/min (alpha)": "25 of 100 left; header x-ratelimit-remaining-requests-minute, 20 s ago",
+    }
+    assert (two["rate_limit_headroom"], two["quota_left"], two["windows"]) == (None, None, {})
+    assert "rate_limit_headroom" in told["not_measured"]
+    one = spent["connections"][0]
+    assert one["quota_left"] == 0.0
+    (locked,) = one["locked_models"]
+    assert (locked["model"], locked["reason"], locked["seconds_left"]) == ("alpha", "model_window_exhausted", 3600)
+
+
+async def test_an_empty_account_is_a_state_of_its_own(tmp_path: Path) -> None:
+    upstream = Upstream([openai_error(402, "Insufficient balance"), openai_error(429, "Weekly quota is used up")])
+    async with a_house(tmp_path, upstream) as house:
+        call = caller_of(house)
+        with pytest.raises(CallError):
+            await call("route_request", combo="both", messages=HELLO)
+        states = {c["id"]: c["state"] for c in (await call("get_health"))["connections"]}
+    assert states == {"one": "out_of_credit", "two": "quota_exhausted"}
+
+
 async def test_nothing_to_route_to_is_down(tmp_path: Path) -> None:
     async with a_house(tmp_path, settings="") as house:
         assert (await caller_of(house)("get_health"))["status"] == "down"

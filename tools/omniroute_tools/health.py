@@ -1,5 +1,6 @@
 """How the server is: every connection's standing, the guards, the database."""
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -8,19 +9,25 @@ from pydantic import Field
 from omniroute_agent.engine.breaker import standing
 from omniroute_agent.kernel.health import ConnectionHealth, Refusal, TargetHealth
 from omniroute_agent.kernel.money import Nano
+from omniroute_agent.providers.expiry import expiry_note
 from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, tool
 
 if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
-    from omniroute_agent.engine.situation import Situation
+    from omniroute_agent.engine.situation import QuotaWindow, Situation
     from omniroute_agent.providers.model import Connection
 
-ConnectionState = Literal["ready", "probing", "breaker_open", "locked", "unavailable"]
+ConnectionState = Literal[
+    "ready", "probing", "breaker_open", "out_of_credit", "quota_exhausted", "locked", "unavailable"
+]
 
 NOT_MEASURED: Final = {
-    "rate_limit_headroom": "Provider rate-limit headers are not read yet.",
-    "quota_left": "Quota windows are not tracked yet.",
+    "rate_limit_headroom": "No answer of that connection has told its rate limits within a day.",
+    "quota_left": "No answer of that connection has told a quota of five hours or more.",
     "cache": "This server has no response cache.",
 }
+
+LONGEST_RATE_SECONDS: Final = 3600.0
+"""A window up to this long limits the rate of calls; a longer one is a quota."""
 
 
 class GetHealthInput(ToolInput):
@@ -36,7 +43,7 @@ class LockedModel(ToolOutput):
 class ConnectionReport(ToolOutput):
     id: str
     provider: str
-    source: str = Field(description="environment, settings, loopback or local.")
+    source: str
     tier: str
     state: ConnectionState
     breaker: str
@@ -46,9 +53,12 @@ class ConnectionReport(ToolOutput):
     last_fault: str | None
     last_fault_at: str | None
     last_success_at: str | None
-    note: str | None = Field(description="Why it is not ready and what to do.")
-    rate_limit_headroom: None = None
-    quota_left: None = None
+    note: str | None = Field(description="What to do about it.")
+    rate_limit_headroom: float | None = Field(description="Share left of the tightest window up to 1 h.")
+    quota_left: float | None
+    """The same of longer windows."""
+    windows: dict[str, str]
+    """By name: what is left, where that was read, how long ago."""
 
 
 class GuardReport(ToolOutput):
@@ -62,7 +72,7 @@ class GuardReport(ToolOutput):
 
 
 class DatabaseReport(ToolOutput):
-    ok: bool = Field(description="A row was written and read back at checked_at.")
+    ok: bool = Field(description="A row was written and read back.")
     checked_at: str
     detail: str | None
     schema_version: int | None
@@ -79,8 +89,8 @@ class GetHealthOutput(ToolOutput):
     guards: tuple[GuardReport, ...]
     database: DatabaseReport
     cache: None = None
-    settled_orphans: int = Field(description="Requests of a killed process, settled as unknown when this one started.")
-    skipped: tuple[str, ...] = Field(description="What was looked for and left out, with the reason.")
+    settled_orphans: int = Field(description="Attempts left open by a killed process.")
+    skipped: tuple[str, ...] = Field(description="What was left out, and why.")
     not_measured: dict[str, str] = Field(description="Fields that are null, and why.")
 
     def summary(self) -> str:
@@ -101,7 +111,7 @@ async def get_health(_: GetHealthInput, ctx: ToolContext) -> GetHealthOutput:
     database = await _database(ctx)
     connections = await parts.connections.all()
     situation = await parts.gatherer.situation() if database.ok else None
-    reports = tuple(_connection(connection, situation, now.timestamp()) for connection in connections)
+    reports = tuple(_connection(connection, situation, now) for connection in connections)
     ready = [report for report in reports if report.state == "ready"]
     if not ready or not database.ok:
         status: Literal["ok", "degraded", "down"] = "down"
@@ -117,8 +127,16 @@ async def get_health(_: GetHealthInput, ctx: ToolContext) -> GetHealthOutput:
         database=database,
         settled_orphans=len(parts.orphans),
         skipped=parts.connections.notes,
-        not_measured=NOT_MEASURED,
+        not_measured=_not_measured(reports),
     )
+
+
+def _not_measured(reports: Sequence[ConnectionReport]) -> dict[str, str]:
+    known = {
+        "rate_limit_headroom": all(report.rate_limit_headroom is not None for report in reports),
+        "quota_left": all(report.quota_left is not None for report in reports),
+    }
+    return {field: why for field, why in NOT_MEASURED.items() if not known.get(field)}
 
 
 async def _database(ctx: ToolContext) -> DatabaseReport:
@@ -154,17 +172,19 @@ def _iso(epoch: float | None) -> str | None:
     return None if epoch is None else datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds")
 
 
-def _connection(connection: "Connection", situation: "Situation | None", now: float) -> ConnectionReport:
+def _connection(connection: "Connection", situation: "Situation | None", now: datetime) -> ConnectionReport:
+    at = now.timestamp()
     health = ConnectionHealth(connection=connection.id)
     locks: tuple[LockedModel, ...] = ()
     if situation is not None:
         health = situation.connections.get(connection.id, health)
         locks = tuple(
-            LockedModel(model=lock.model, reason=lock.reason, seconds_left=round(lock.until - now))
+            LockedModel(model=lock.model, reason=lock.reason, seconds_left=round(lock.until - at))
             for (owner, _), lock in sorted(situation.locks.items())
-            if owner == connection.id and lock.until > now
+            if owner == connection.id and lock.until > at
         )
-    refusal = standing(TargetHealth(connection=health), now)
+    refusal = standing(TargetHealth(connection=health), at)
+    windows = _windows(connection, situation)
     return ConnectionReport(
         id=connection.id,
         provider=connection.provider.id,
@@ -173,13 +193,39 @@ def _connection(connection: "Connection", situation: "Situation | None", now: fl
         state="unavailable" if connection.unavailable else _state(refusal),
         breaker=health.breaker,
         outages_in_a_row=health.failures,
-        cooldown_left_seconds=round(refusal.until - now) if refusal is not None and refusal.until else None,
+        cooldown_left_seconds=round(refusal.until - at) if refusal is not None and refusal.until else None,
         locked_models=locks,
         last_fault=health.last_fault,
         last_fault_at=_iso(health.last_fault_at),
         last_success_at=_iso(health.last_success_at),
-        note=connection.unavailable or (refusal.detail if refusal else None),
+        note=connection.unavailable or (refusal.detail if refusal else None) or expiry_note(connection.expires_at, now),
+        rate_limit_headroom=_tightest(w for w in windows.values() if (w.seconds or 0.0) <= LONGEST_RATE_SECONDS),
+        quota_left=_tightest(w for w in windows.values() if (w.seconds or 0.0) > LONGEST_RATE_SECONDS),
+        windows={name: _told(window, at) for name, window in windows.items()},
     )
+
+
+def _windows(connection: "Connection", situation: "Situation | None") -> "dict[str, QuotaWindow]":
+    """Its windows by name; one that counts for a single model names it."""
+    found: dict[str, QuotaWindow] = {}
+    for whose, windows in situation.quotas.items() if situation is not None else ():
+        owner, _, model = whose.partition("/")
+        if owner == connection.id:
+            found |= {f"{w.window} ({model})" if model else w.window: w for w in windows}
+    return found
+
+
+def _tightest(windows: "Iterable[QuotaWindow]") -> float | None:
+    left = min((window.left for window in windows if window.left is not None), default=None)
+    return None if left is None else round(left, 4)
+
+
+def _told(window: "QuotaWindow", now: float) -> str:
+    """`12 of 50 left, resets at 2026-…; header x-ratelimit-remaining-requests-day, 4 s ago`."""
+    amount = "unknown" if window.remaining is None else f"{window.remaining:g}"
+    limit = "" if window.limit is None else f" of {window.limit:g}"
+    resets = f", resets at {_iso(window.resets_at)}" if window.resets_at is not None else ""
+    return f"{amount}{limit} left{resets}; {window.source}, {max(round(now - (window.at or now)), 0)} s ago"
 
 
 def _state(refusal: Refusal | None) -> ConnectionState:
@@ -190,5 +236,9 @@ def _state(refusal: Refusal | None) -> ConnectionState:
             return "breaker_open"
         case "probe_in_flight":
             return "probing"
+        case "out_of_credit":
+            return "out_of_credit"
+        case "window_exhausted":
+            return "quota_exhausted"
         case _:
             return "locked"

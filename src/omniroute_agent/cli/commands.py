@@ -12,6 +12,7 @@ from omniroute_agent import __version__
 from omniroute_agent.cli.failures import OTHER, USAGE, CommandFailed
 from omniroute_agent.cli.start import CONFIG, DATA_DIR, FULL, SCOPES, Start
 from omniroute_agent.engine.request import Task
+from omniroute_agent.kernel.tier import Tier
 
 _PROGRAM: Final = "omniroute-agent"
 _HELP: Final = ("--help", "-h")
@@ -48,9 +49,15 @@ app = _tree(
 )
 models = _tree(cls=_Bare, help="Models that can be used here.")
 combos = _tree(cls=_Bare, help="Named chains of models, tried in order.")
+connections = _tree(help="Accounts at providers.")
 config = _tree(cls=_Bare, help="Settings: in force, where, and what is wrong.")
 app.add_typer(models, name="models", epilog=_examples("models --free", "models pull smollm2-135m"))
 app.add_typer(combos, name="combos", epilog=_examples("combos --metrics", "combos switch cheap"))
+app.add_typer(
+    connections,
+    name="connections",
+    epilog=_examples("connections add openai", "connections test openai", "connections ls"),
+)
 app.add_typer(config, name="config", epilog=_examples("config", "config check"))
 
 Json = Annotated[
@@ -280,6 +287,120 @@ def combos_switch(
     from omniroute_agent.cli.combos import switch_combo
 
     return switch_combo(_start(ctx), name, active=not off, as_json=as_json)
+
+
+@connections.command(
+    "add",
+    epilog=_examples(
+        "connections add openai",
+        "connections add openai-work --provider openai --expires 2027-01-31",
+        "connections add openai --replace --key-stdin < new-key",
+        "connections add lab --provider custom-openai --base-url https://lab.example/v1 --key-env LAB_KEY",
+    ),
+)
+def connections_add(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Your name for it; targets read name/model.", metavar="NAME")],
+    stray: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    provider: Annotated[str | None, typer.Option(metavar="NAME", help="Its provider, when NAME is not one.")] = None,
+    base_url: Annotated[str | None, typer.Option(metavar="URL", help="Address of the API, if it is another.")] = None,
+    key_stdin: Annotated[bool, typer.Option("--key-stdin", help="Read the key from stdin.")] = False,
+    key_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Read the key from a file.")] = None,
+    key_env: Annotated[str | None, typer.Option(metavar="VARIABLE", help="Read the key from a variable, now.")] = None,
+    no_key: Annotated[bool, typer.Option("--no-key", help="It needs no key.")] = False,
+    typed_key: Annotated[str | None, typer.Option("--key", hidden=True)] = None,
+    models: Annotated[str | None, typer.Option(metavar="NAMES", help="The models it serves, with commas.")] = None,
+    default_model: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Its model in the combo `default`.")
+    ] = None,
+    tier: Annotated[Tier | None, typer.Option(help="What it costs you; without it the provider's.")] = None,
+    header: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Extra header; repeatable.")] = None,
+    header_env: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VARIABLE", help="The same with its value in a variable.")
+    ] = None,
+    proxy: Annotated[str | None, typer.Option(metavar="URL", help='Proxy for its calls, or "none".')] = None,
+    proxy_env: Annotated[
+        str | None, typer.Option(metavar="VARIABLE", help="The same in a variable, for one with a password.")
+    ] = None,
+    expires: Annotated[
+        str | None, typer.Option(metavar="DAY", help='Day its key expires, like 2027-01-31, or "never".')
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Change it; what is not given stays.")] = False,
+    on: Annotated[bool | None, typer.Option("--on/--off", help="Use it, or keep it without using it.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Add an account, or change one.
+
+    The key is asked for at a hidden prompt, or read from stdin, a file or a variable, and never taken from the command
+    line. It is kept encrypted in the database.
+    """
+    from omniroute_agent.cli.connections import Wanted, add_connection
+    from omniroute_agent.cli.typed_keys import KeySource
+
+    wanted = Wanted(
+        id=name,
+        provider=provider,
+        base_url=base_url,
+        models=models,
+        default_model=default_model,
+        tier=tier,
+        headers=tuple(header or ()),
+        secret_headers=tuple(header_env or ()),
+        proxy=proxy,
+        proxy_env=proxy_env,
+        expires=expires,
+        on=on,
+        replace=replace,
+        key=KeySource(stdin=key_stdin, file=key_file, variable=key_env, none=no_key),
+        stray=tuple(stray or ()),
+        typed_key=typed_key,
+    )
+    return add_connection(_start(ctx), wanted, as_json=as_json)
+
+
+@connections.command("ls", epilog=_examples("connections ls", "connections ls --json"))
+def connections_ls(ctx: typer.Context, as_json: Json = False) -> int:
+    """List all connections: added by hand, of the settings, found in the environment and on this machine."""
+    from omniroute_agent.cli.connections import list_connections
+
+    return list_connections(_start(ctx), as_json=as_json)
+
+
+@connections.command("test", epilog=_examples("connections test openai", "connections test lab --model small"))
+def connections_test(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The connection, wherever it comes from.")],
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Another model than its default.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Make one small real call and say what was seen. Exits with 1 when it fails."""
+    from omniroute_agent.cli.trial import try_connection
+
+    return try_connection(_start(ctx), name, model=model, as_json=as_json)
+
+
+@connections.command("rm", epilog=_examples("connections rm openai-work"))
+def connections_rm(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The connection; it was added with `connections add`.")],
+    as_json: Json = False,
+) -> int:
+    """Remove a connection that was added by hand, with its key."""
+    from omniroute_agent.cli.connections import remove_connection
+
+    return remove_connection(_start(ctx), name, as_json=as_json)
+
+
+@connections.command("rotate-key", epilog=_examples("connections rotate-key"))
+def connections_rotate_key(ctx: typer.Context, as_json: Json = False) -> int:
+    """Seal everything anew under a new master key, all of it or nothing.
+
+    A master key from the environment is replaced by the one in OMNIROUTE_MASTER_KEY_NEXT; set that as
+    OMNIROUTE_MASTER_KEY afterwards.
+    """
+    from omniroute_agent.cli.connections import rotate_key
+
+    return rotate_key(_start(ctx), as_json=as_json)
 
 
 @config.command("show", epilog=_examples("config show", "config show --json"))

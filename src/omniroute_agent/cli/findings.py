@@ -12,6 +12,7 @@ from typing import Final, Literal
 from omniroute_agent import __version__
 from omniroute_agent.cli.page import Page
 from omniroute_agent.providers.discovery import key_variables
+from omniroute_agent.settings.master_key import MASTER_KEY_FILE
 from omniroute_agent.settings.model import Settings
 from omniroute_agent.settings.page import rows
 from omniroute_agent.settings.private import OWNER_KEY_FILE
@@ -104,7 +105,7 @@ def about_directory(directory: Path, *, fix: bool) -> Iterator[Finding]:
 
 
 def _private_files(directory: Path) -> Iterator[Path]:
-    for pattern in (OWNER_KEY_FILE, FILE, f"{FILE}-wal", f"{FILE}-shm"):
+    for pattern in (OWNER_KEY_FILE, MASTER_KEY_FILE, f"{MASTER_KEY_FILE}.next", FILE, f"{FILE}-wal", f"{FILE}-shm"):
         if (path := directory / pattern).exists():
             yield path
 

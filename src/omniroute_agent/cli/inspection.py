@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import httpx2
@@ -11,10 +12,12 @@ from omniroute_agent.cli.findings import Finding
 from omniroute_agent.cli.house import call_tool
 from omniroute_agent.engine.candidates import NO_MODEL_HELP
 from omniroute_agent.kernel.errors import CallError
-from omniroute_agent.kernel.ports import Ports
-from omniroute_agent.providers.discovery import auth_headers
+from omniroute_agent.kernel.ports import by_way_of
+from omniroute_agent.providers.discovery import request_headers
+from omniroute_agent.providers.expiry import expiry_note
 from omniroute_agent.providers.local.server import LocalState
 from omniroute_agent.providers.model import Connection
+from omniroute_agent.providers.proxies import proxy_for
 from omniroute_agent.settings.sources import connection_key, provider_keys
 
 _ASK_SECONDS: Final = 5.0
@@ -57,7 +60,16 @@ async def _about_connection(house: House, connection: Connection, report: Report
         )
     if connection.source == "loopback":
         return Finding(about="connection", level="ok", says=f"{name}; answers, {len(connection.models or ())} models")
-    return await _ask(house.parts.ports, connection, name)
+    seen = await _ask(house, connection, name)
+    if seen.level == "ok" and (note := expiry_note(connection.expires_at, house.parts.ports.now())):
+        return replace(seen, level="warning", says=f"{seen.says}. {note}", do=_renewal(connection))
+    return seen
+
+
+def _renewal(connection: Connection) -> str:
+    if connection.source == "stored":
+        return f"`omniroute-agent connections add {connection.id} --replace --expires DAY` takes the new key."
+    return "Put the new key in that place and set `expires` to its day."
 
 
 def _origin(house: House, connection: Connection) -> str:
@@ -70,22 +82,26 @@ def _origin(house: House, connection: Connection) -> str:
             settings = next((each for each in house.settings.connections if each.id == connection.id), None)
             key = None if settings is None else connection_key(settings)
             return f"key from {key.where}" if key and key.secret else "from the settings, no key"
+        case "stored":
+            return "key from the encrypted store"
         case "loopback":
             return f"found on this machine at {connection.provider.base_url}"
         case "local":
             return "embedded"
 
 
-async def _ask(ports: Ports, connection: Connection, name: str) -> Finding:
+async def _ask(house: House, connection: Connection, name: str) -> Finding:
     """Ask for the list of models: it costs nothing and shows whether the key is taken."""
+    ports = house.parts.ports
     try:
         endpoint = await connection.reach()
         response = await ports.http.send(
             ports.http.build_request(
                 "GET",
                 f"{endpoint.base_url}/models",
-                headers=auth_headers(connection.provider, endpoint),
+                headers=request_headers(connection, endpoint, ""),
                 timeout=_ASK_SECONDS,
+                extensions=by_way_of(proxy_for(endpoint, house.proxies.around(connection, None))),
             ),
             stream=True,
         )

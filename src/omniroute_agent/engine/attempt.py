@@ -1,7 +1,8 @@
 """One try at one target: open the upstream, read its events within four time limits. A failure is a value.
 
 The stream that `attempt` gives ends with its dialect's own end (a `Finished` was among the events) or with one `Fault`;
-nothing follows a fault. Closing the generator closes the upstream.
+nothing follows a fault. What the headers told of the account's quota comes first. Closing the generator closes the
+upstream.
 """
 
 import asyncio
@@ -9,24 +10,30 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import anyio
 import httpx2
 
-from omniroute_agent.engine.faults import Fault, kind_of, retry_hint, scrub
+from omniroute_agent.engine.disguise import Unmasking
+from omniroute_agent.engine.faults import Fault, scrub
+from omniroute_agent.engine.refusals import refusal_of, streamed_fault
 from omniroute_agent.engine.request import TimeLimits
+from omniroute_agent.engine.windows import Heard, readings_of
 from omniroute_agent.kernel.chat import Chat, ChatEvent
 from omniroute_agent.kernel.errors import NoRoute
 from omniroute_agent.kernel.fold import events_of
-from omniroute_agent.kernel.ports import Ports
+from omniroute_agent.kernel.ports import Ports, by_way_of
+from omniroute_agent.kernel.quota import QuotaReading
 from omniroute_agent.kernel.secret import Secret
-from omniroute_agent.providers.discovery import auth_headers
-from omniroute_agent.providers.model import Connection
-from omniroute_agent.wire.dialect import Dialect, ErrorReport, StreamedError, Truncated, WireError
+from omniroute_agent.providers.discovery import request_headers
+from omniroute_agent.providers.model import Connection, Endpoint
+from omniroute_agent.providers.proxies import proxy_for
+from omniroute_agent.wire.dialect import Dialect, StreamedError, Truncated, WireError
 from omniroute_agent.wire.members import json_object
-from omniroute_agent.wire.sse import SseParser
 from omniroute_agent.wire.table import DIALECTS
+from omniroute_agent.wire.think_tags import ThinkTags, without_tags
 
 MAX_STREAM: Final = 256 * 1024 * 1024
 """Bytes of one stream; a million tokens with their envelopes fit."""
@@ -45,6 +52,8 @@ class Try:
     limits: TimeLimits
     seconds_left: float
     """Until the caller's deadline."""
+    proxy: Secret | None = None
+    """The way out when the connection names none itself."""
 
 
 class _Limit:
@@ -76,67 +85,78 @@ class _Limit:
         return when, fault
 
 
-async def attempt(plan: Try, ports: Ports) -> AsyncGenerator[ChatEvent | Fault, None]:
+async def attempt(plan: Try, ports: Ports) -> AsyncGenerator[ChatEvent | Heard | Fault, None]:
     """Events of one upstream answer, or a fault in the place where it broke."""
     dialect = DIALECTS[plan.connection.provider.dialect]
     secret: Secret | None = None
     response: httpx2.Response | None = None
     limit = _Limit(plan)
     refused: Fault | None = None
+    readings: tuple[QuotaReading, ...] = ()
     try:
         async with asyncio.timeout_at(limit.next()[0]):
             endpoint = await plan.connection.reach()
             secret = endpoint.secret
-            request = _request(
-                plan, dialect, ports, endpoint.base_url, auth_headers(plan.connection.provider, endpoint)
-            )
+            request = _request(plan, dialect, ports, endpoint)
             response = await ports.http.send(request, stream=True)
             if response.status_code >= 400:  # noqa: PLR2004 (RFC 9110 §15.5)
-                refused = await _refusal(response, dialect, secret, ports)
+                refused, readings = await _refusal(response, dialect, secret, ports)
+            else:
+                readings = readings_of(response.headers.items(), ports.now())
+        if readings:
+            yield Heard(readings)
         if refused is not None:
             yield refused
             return
+        unmasking = Unmasking(plan.chat, dialect)
         async with aclosing(_events(response, dialect, plan, limit)) as events:
             async for event in events:
-                yield event
+                for shown in unmasking.feed(event):
+                    yield shown
     except TimeoutError:
         yield limit.next()[1]
     except (WireError, httpx2.HTTPError, httpx2.InvalidURL, NoRoute) as error:
-        yield fault_of(error, secret)
+        yield fault_of(error, secret, ports.now())
     finally:
         if response is not None:
             with anyio.CancelScope(shield=True):
                 await response.aclose()
 
 
-def _request(plan: Try, dialect: Dialect, ports: Ports, base_url: str, headers: dict[str, str]) -> httpx2.Request:
+def _request(plan: Try, dialect: Dialect, ports: Ports, endpoint: Endpoint) -> httpx2.Request:
     body = dialect.write_request(plan.chat, model=plan.model, quirks=plan.connection.provider.quirks, stream=True)
     return ports.http.build_request(
         "POST",
-        base_url + dialect.path,
+        endpoint.base_url + dialect.path_for(plan.model, stream=True),
         content=json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
-        headers={"content-type": "application/json", "accept": "text/event-stream", **headers},
+        headers={
+            "content-type": "application/json",
+            "accept": "text/event-stream",
+            **request_headers(plan.connection, endpoint, plan.model),
+        },
+        extensions=by_way_of(proxy_for(endpoint, plan.proxy)),
         # Connecting has its own limit; the reads stand under ours.
         timeout=httpx2.Timeout(None, connect=plan.limits.connect, pool=plan.limits.connect),
     )
 
 
-async def _refusal(response: httpx2.Response, dialect: Dialect, secret: Secret | None, ports: Ports) -> Fault:
-    """An error answer as a fault, in the provider's own words."""
+async def _refusal(
+    response: httpx2.Response, dialect: Dialect, secret: Secret | None, ports: Ports
+) -> tuple[Fault, tuple[QuotaReading, ...]]:
+    """An error answer as a fault, and what it told of the account's quota."""
     body = bytearray()
     async for piece in response.aiter_bytes():
         body += piece
         if len(body) > MAX_ERROR_BODY:
             break
-    try:
-        report = dialect.read_error(json.loads(bytes(body)))
-    except ValueError:
-        report = ErrorReport(message=bytes(body[:300]).decode("utf-8", "replace") or response.reason_phrase)
-    return Fault(
-        kind=kind_of(response.status_code, report),
-        detail=scrub(f"{response.status_code}: {report.message}", secret),
-        status=response.status_code,
-        retry_after=retry_hint(response.headers, ports.now()),
+    return refusal_of(
+        response.status_code,
+        response.headers,
+        bytes(body),
+        dialect=dialect,
+        secret=secret,
+        now=ports.now(),
+        phrase=response.reason_phrase,
     )
 
 
@@ -146,12 +166,13 @@ async def _events(
     """Decoded events; raises what the decoder and the transport raise, and `TimeoutError`."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
-        async for event in _whole_answer(response, dialect, limit):
+        whole = [event async for event in _whole_answer(response, dialect, limit)]
+        for event in without_tags(whole, ThinkTags()) if plan.connection.provider.quirks.think_tags else whole:
             yield event
         return
-    if kind and kind != "text/event-stream":
+    parser, decoder = dialect.splitter(), dialect.decoder(plan.connection.provider.quirks)
+    if kind and kind != parser.media_type:
         raise WireError(f"It answered {kind} instead of an event stream.")
-    parser, decoder = SseParser(), dialect.decoder(plan.connection.provider.quirks)
     pieces, received = response.aiter_bytes(), 0
     while (piece := await _next(pieces, limit)) is not None:
         received += len(piece)
@@ -187,11 +208,11 @@ async def _whole_answer(response: httpx2.Response, dialect: Dialect, limit: _Lim
         yield event
 
 
-def fault_of(error: Exception, secret: Secret | None) -> Fault:
+def fault_of(error: Exception, secret: Secret | None, now: datetime) -> Fault:
     """What an exception of the wire or the transport means."""
-    detail = scrub(str(error) or type(error).__name__, secret)
     if isinstance(error, StreamedError):
-        return Fault(kind=kind_of(200, error.report), detail=detail, status=200)
+        return streamed_fault(error, secret, now)
+    detail = scrub(str(error) or type(error).__name__, secret)
     if isinstance(error, WireError) and not isinstance(error, Truncated):
         shown = f" It began: {scrub(error.excerpt, secret)}" if error.excerpt else ""
         return Fault(kind="malformed", detail=(detail + shown)[:300])
@@ -199,7 +220,7 @@ def fault_of(error: Exception, secret: Secret | None) -> Fault:
         return Fault(kind="unreachable", detail=error.sentence()[:300])
     if isinstance(error, httpx2.ConnectTimeout | httpx2.PoolTimeout):
         return Fault(kind="connect_timeout", detail="No connection within the time limit.")
-    if isinstance(error, httpx2.ConnectError | httpx2.UnsupportedProtocol | httpx2.InvalidURL):
+    if isinstance(error, httpx2.ConnectError | httpx2.ProxyError | httpx2.UnsupportedProtocol | httpx2.InvalidURL):
         return Fault(kind="connect_failed", detail=f"No connection: {detail}")
     # The rest of the transport's errors, and a stream that ended without its dialect's end.
     return Fault(kind="cut_off", detail=f"The answer broke off before its end: {detail}")

@@ -1,48 +1,31 @@
 """The state of a target as a small machine: pure functions of (state, event, now).
 
 Breaker per connection: closed → open after `threshold` outages in a row → half open with one probe → closed or open
-again, for twice as long. Locks are narrower: a rate limit or an unknown model locks one model of a connection, a bad
-credential, an empty account or a used-up window locks the connection, and only outages open the breaker.
+again, for twice as long. Locks are narrower: a rate limit, an unknown model or a used-up window of one model locks that
+model of a connection; a bad credential, an empty account or a used-up window of the account locks the connection; only
+outages open the breaker.
+
+Calls run side by side, so an outcome may belong to a call that began before the state it meets: it never lengthens a
+wait that is already on, and a success does not end one.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final
 
-from omniroute_agent.engine.faults import Fault, FaultKind
+from omniroute_agent.engine.faults import Fault
+from omniroute_agent.engine.tuning import BALANCED, Tuning
 from omniroute_agent.kernel.health import ConnectionHealth, ModelLock, Refusal, TargetHealth
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tuning:
-    """Numbers of the machine, in seconds unless said otherwise."""
-
-    threshold: int = 5
-    """Outages in a row that open the breaker."""
-    open_base: float = 30.0
-    open_max: float = 300.0
-    probe_wait: float = 120.0
-    """How long the one probe may take before another process may send the next."""
-    cool_base: float = 3.0
-    cool_max: float = 120.0
-    """Cool-down of a rate-limited model without a hint: base doubled per hit, up to max."""
-
-
-BALANCED: Final = Tuning()
-
-_LOCK_SECONDS: Final[dict[FaultKind, float]] = {
-    "unauthorized": 300.0,
-    "forbidden": 300.0,
-    "out_of_credit": 900.0,
-    "window_exhausted": 900.0,
-    "not_found": 120.0,
-}
-"""Lock-outs without a hint. Short enough that a mended key or a topped-up account is noticed by itself."""
+from omniroute_agent.kernel.quota import QuotaReading
 
 
 def clock(epoch: float) -> str:
     """UTC time of day for people."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def moment(text: str) -> float:
+    """The UTC epoch seconds that `clock` told."""
+    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC).timestamp()
 
 
 def standing(health: TargetHealth, now: float) -> Refusal | None:
@@ -83,15 +66,19 @@ def admit(health: TargetHealth, now: float, tuning: Tuning = BALANCED) -> Target
 
 
 def succeeded(health: TargetHealth, now: float) -> TargetHealth:
-    """An answer came: the breaker closes, locks end."""
+    """An answer came: the breaker closes, locks that had run out are forgotten."""
+    before, lock = health.connection, health.lock
+    held = before.lock_until is not None and now < before.lock_until
     connection = ConnectionHealth(
-        connection=health.connection.connection,
-        last_fault=health.connection.last_fault,
-        last_fault_at=health.connection.last_fault_at,
-        last_fault_detail=health.connection.last_fault_detail,
+        connection=before.connection,
+        lock=before.lock if held else None,
+        lock_until=before.lock_until if held else None,
+        last_fault=before.last_fault,
+        last_fault_at=before.last_fault_at,
+        last_fault_detail=before.last_fault_detail,
         last_success_at=now,
     )
-    return TargetHealth(connection=connection, lock=None)
+    return TargetHealth(connection=connection, lock=lock if lock is not None and now < lock.until else None)
 
 
 def released(health: TargetHealth) -> TargetHealth:
@@ -107,21 +94,50 @@ def failed(health: TargetHealth, model: str, fault: Fault, now: float, tuning: T
     connection = health.connection.model_copy(
         update={"last_fault": fault.kind, "last_fault_at": now, "last_fault_detail": fault.detail}
     )
-    effect = fault.effect
+    told, effect = health.model_copy(update={"connection": connection}), fault.effect
+    if effect.silent:
+        return released(told)
     if effect.outage:
-        return health.model_copy(update={"connection": _outage(connection, now, tuning)})
+        lock = health.lock if fault.retry_after is None else _model_lock(health, model, fault, now, tuning)
+        return TargetHealth(connection=_outage(connection, now, tuning), lock=lock)
     # Any answer that is not an outage shows that the connection is alive.
     connection = connection.model_copy(
         update={"breaker": "closed", "failures": 0, "open_until": None, "probe_until": None}
     )
     if effect.lock == "connection":
-        until = now + (fault.retry_after or _LOCK_SECONDS[fault.kind])
-        connection = connection.model_copy(update={"lock": fault.kind, "lock_until": until})
+        seconds = fault.retry_after or effect.seconds or 0.0
+        connection = _locked(connection, fault.kind, now + seconds)
     lock = _model_lock(health, model, fault, now, tuning) if effect.lock == "model" else health.lock
     return TargetHealth(connection=connection, lock=lock)
 
 
+def drained(health: TargetHealth, model: str, readings: Iterable[QuotaReading], now: float) -> TargetHealth:
+    """Lock what the provider says is used up until its window starts anew, whatever became of the attempt itself."""
+    for reading in readings:
+        until = reading.exhausted_until(now)
+        if until is None:
+            continue
+        if reading.account_wide:
+            connection = _locked(health.connection, "window_exhausted", until)
+            health = health.model_copy(update={"connection": connection})
+        elif health.lock is None or health.lock.until < until:
+            lock = ModelLock(
+                connection=health.connection.connection, model=model, reason="model_window_exhausted", until=until
+            )
+            health = health.model_copy(update={"lock": lock})
+    return health
+
+
+def _locked(connection: ConnectionHealth, reason: str, until: float) -> ConnectionHealth:
+    """A lock that lasts longer than the new one stays, with its reason."""
+    if connection.lock is not None and connection.lock_until is not None and connection.lock_until >= until:
+        return connection
+    return connection.model_copy(update={"lock": reason, "lock_until": until})
+
+
 def _outage(connection: ConnectionHealth, now: float, tuning: Tuning) -> ConnectionHealth:
+    if connection.breaker == "open" and connection.open_until is not None and now < connection.open_until:
+        return connection
     failures = connection.failures + 1
     if failures < tuning.threshold and connection.breaker == "closed":
         return connection.model_copy(update={"failures": failures})
@@ -134,13 +150,20 @@ def _outage(connection: ConnectionHealth, now: float, tuning: Tuning) -> Connect
 
 
 def _model_lock(health: TargetHealth, model: str, fault: Fault, now: float, tuning: Tuning) -> ModelLock:
-    hits = health.lock.hits + 1 if health.lock is not None and health.lock.reason == fault.kind else 1
+    """A hint is kept to; one that proved too short is lengthened by the cool-down. A longer lock that is on stays."""
+    before = health.lock
+    running = before is not None and now < before.until
+    hits = 1
+    if before is not None and before.reason == fault.kind:
+        hits = before.hits if running else before.hits + 1
     if fault.retry_after is not None:
-        seconds = fault.retry_after
-    elif fault.kind in _LOCK_SECONDS:
-        seconds = _LOCK_SECONDS[fault.kind]
+        # How long an outage lasts is known to nobody: its hint counts only as far as the breaker itself would wait.
+        hint = min(fault.retry_after, tuning.open_max) if fault.effect.outage else fault.retry_after
+        seconds = max(hint, tuning.cool_down(hits)) if hits > 1 else hint
     else:
-        seconds = min(tuning.cool_base * 2 ** min(hits - 1, 10), tuning.cool_max)
+        seconds = fault.effect.seconds or tuning.cool_down(hits)
+    if before is not None and before.until >= now + seconds:
+        return before
     return ModelLock(
         connection=health.connection.connection, model=model, reason=fault.kind, until=now + seconds, hits=hits
     )

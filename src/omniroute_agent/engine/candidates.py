@@ -1,14 +1,17 @@
 """From what was asked to the targets that could serve it: the reads that come before planning."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from omniroute_agent.engine.combos import Combo, ComboBook
 from omniroute_agent.engine.decision import Exclusion
 from omniroute_agent.engine.guards import Guards, Room, day_window
+from omniroute_agent.engine.quotas import windows_of
 from omniroute_agent.engine.situation import Candidate, Situation
 from omniroute_agent.kernel.errors import NoRoute, not_found
 from omniroute_agent.kernel.ports import Ports
+from omniroute_agent.kernel.quota import QuotaLimit
 from omniroute_agent.providers.catalogue import Catalogue
 from omniroute_agent.providers.discovery import Connections
 from omniroute_agent.providers.model import Connection
@@ -16,6 +19,9 @@ from omniroute_agent.store.database import Database
 from omniroute_agent.store.moment import moment
 
 COMBO_PREFIX = "combo/"
+
+DRAWS: Final = 4
+"""Numbers drawn for one plan; strategies stretch them as far as they need."""
 
 NO_MODEL_HELP = (
     "Set a key (for example OPENAI_API_KEY or ANTHROPIC_API_KEY), start Ollama, LM Studio, llama.cpp or vLLM on this "
@@ -45,6 +51,7 @@ class Gatherer:
         catalogue: Catalogue,
         database: Database,
         guards: Guards,
+        limits: Mapping[str, tuple[QuotaLimit, ...]],
     ) -> None:
         self._ports = ports
         self._combos = combos
@@ -52,6 +59,7 @@ class Gatherer:
         self._catalogue = catalogue
         self._database = database
         self._guards = guards
+        self._limits = limits
 
     async def gather(self, model: str, combo: str | None) -> Gathered:
         """Candidates for a model, a combo (`combo/<name>` or its bare name) or, with an empty model, the default combo.
@@ -107,7 +115,8 @@ class Gatherer:
     async def situation(self) -> Situation:
         now = self._ports.now()
         window, resets_at = day_window(now)
-        seen = await moment(self._database, dict.fromkeys(self._guards.per_day, window))
+        windows = dict.fromkeys(self._guards.per_day, window)
+        seen = await moment(self._database, windows, limits=self._limits, now=now.timestamp())
         rooms = {
             guard: Room(
                 guard=guard,
@@ -125,4 +134,7 @@ class Gatherer:
             locks=seen.health.locks,
             rooms=rooms,
             typical_output=seen.typical_output,
+            dice=tuple(self._ports.dice.random() for _ in range(DRAWS)),
+            quotas=windows_of(seen.quotas, now.timestamp()),
+            limits=self._limits,
         )

@@ -10,9 +10,10 @@ from dataclasses import replace
 
 import anyio
 
+from omniroute_agent.engine.admission import Admission, Busy, Place
 from omniroute_agent.engine.attempt import Try, attempt
-from omniroute_agent.engine.breaker import admit
-from omniroute_agent.engine.candidates import Gatherer
+from omniroute_agent.engine.breaker import admit, clock
+from omniroute_agent.engine.candidates import Gathered, Gatherer
 from omniroute_agent.engine.decision import Choice, Exclusion
 from omniroute_agent.engine.events import Discarded, Done, EngineEvent, Routed
 from omniroute_agent.engine.failure import failure_of
@@ -21,13 +22,17 @@ from omniroute_agent.engine.needs import Needs, needs_of
 from omniroute_agent.engine.plan import Planned, affordable, make_plan, rooms_of
 from omniroute_agent.engine.request import Request
 from omniroute_agent.engine.retry import RetryBudget
-from omniroute_agent.engine.run import Run
+from omniroute_agent.engine.run import Pair, Run
 from omniroute_agent.engine.settle import Tried, settle
-from omniroute_agent.engine.situation import Candidate, Situation
+from omniroute_agent.engine.situation import Candidate, ComboState, Situation
+from omniroute_agent.engine.tuning import BALANCED, Tuning
+from omniroute_agent.engine.windows import Heard
 from omniroute_agent.kernel.bill import Intent, Outcome
-from omniroute_agent.kernel.chat import Finished, ReasoningDelta, TextDelta, ToolCallDelta
+from omniroute_agent.kernel.chat import ChatEvent, Finished, ReasoningDelta, TextDelta, ToolCallDelta
 from omniroute_agent.kernel.errors import CallError, LimitReached, StoreUnavailable
 from omniroute_agent.kernel.ports import Ports
+from omniroute_agent.providers.model import Connection
+from omniroute_agent.providers.proxies import Proxies
 from omniroute_agent.providers.tokens import count_chat, upper_bound
 from omniroute_agent.store.decisions import Decisions
 from omniroute_agent.store.ledger import Ledger, NotAdmitted
@@ -38,11 +43,23 @@ _Content = TextDelta | ReasoningDelta | ToolCallDelta
 
 
 class Engine:
-    def __init__(self, *, ports: Ports, gatherer: Gatherer, ledger: Ledger, decisions: Decisions) -> None:
+    def __init__(
+        self,
+        *,
+        ports: Ports,
+        gatherer: Gatherer,
+        ledger: Ledger,
+        decisions: Decisions,
+        proxies: Proxies | None = None,
+        tuning: Tuning = BALANCED,
+    ) -> None:
         self._ports = ports
         self._gatherer = gatherer
         self._ledger = ledger
         self._decisions = decisions
+        self._proxies = proxies or Proxies()
+        self._tuning = tuning
+        self._admission = Admission(ports, tuning.concurrency)
         self._retries = RetryBudget()
 
     async def plan(self, request: Request) -> tuple[Planned, Needs, Situation]:
@@ -53,7 +70,7 @@ class Engine:
             NoRoute: there is no connection at all.
         """
         gathered = await self._gatherer.gather(request.chat.model, request.combo)
-        situation = await self._gatherer.situation()
+        situation = _for_combo(gathered, await self._gatherer.situation())
         counted = count_chat(request.chat, request.chat.model)
         needs = needs_of(
             request.chat,
@@ -105,25 +122,61 @@ class Engine:
     ) -> AsyncGenerator[_Content | Discarded, None]:
         """Every choice in turn, then perhaps one of them once more, until one has answered."""
         choices = list(zip(planned.plan.choices, planned.candidates, strict=True))
-        for choice, candidate in choices:
-            if run.over:
-                return
-            self._retries.first_call()
-            async with aclosing(self._try(run, choice, candidate, needs, situation)) as pieces:
-                async for piece in pieces:
-                    yield piece
+        async with aclosing(self._places(run, choices)) as places:
+            async for (choice, candidate), place in places:
+                self._retries.first_call()
+                with place:
+                    async with aclosing(self._try(run, choice, candidate, needs, situation, place)) as pieces:
+                        async for piece in pieces:
+                            yield piece
         # Only now, with nothing else left, the same target again, if it said when or the budget allows it.
         again = run.retry(choices, self._retries)
         if again is None:
             return
         (choice, candidate), wait = again
         await self._ports.sleep(wait)
-        async with aclosing(self._try(run, choice, candidate, needs, situation)) as pieces:
-            async for piece in pieces:
-                yield piece
+        waited = await self._wait(run, choice, candidate)
+        if waited is None:
+            return
+        with waited:
+            async with aclosing(self._try(run, choice, candidate, needs, situation, waited)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    async def _places(self, run: Run, choices: list[Pair]) -> AsyncGenerator[tuple[Pair, Place], None]:
+        """Each choice with a place at its connection. Where none is free the next choice comes first; those passed over
+        are waited for when nothing else has answered, but before any last resort.
+        """
+        passed: list[Pair] = []
+        for pair in choices:
+            if run.over:
+                return
+            if (free := self._free_place(pair[1].connection)) is None:
+                passed.append(pair)
+            else:
+                yield pair, free
+        for pair in passed:
+            if run.over:
+                return
+            if (waited := await self._wait(run, *pair)) is not None:
+                yield pair, waited
+
+    def _free_place(self, connection: Connection) -> Place | None:
+        try:
+            return None if connection.last_resort else self._admission.take(connection.id)
+        except Busy:
+            return None
+
+    async def _wait(self, run: Run, choice: Choice, candidate: Candidate) -> Place | None:
+        try:
+            return await self._admission.wait(candidate.connection.id, run.seconds_left)
+        except Busy as busy:
+            until = clock(self._ports.now().timestamp() + busy.retry_after)
+            run.excluded.append(Exclusion(target=choice.target, reason="busy", detail=str(busy), until=until))
+            return None
 
     async def _try(
-        self, run: Run, choice: Choice, candidate: Candidate, needs: Needs, situation: Situation
+        self, run: Run, choice: Choice, candidate: Candidate, needs: Needs, situation: Situation, place: Place
     ) -> AsyncGenerator[_Content | Discarded, None]:
         """Reserve, attempt, settle. Whatever happens after the reservation, the attempt is settled."""
         cap = _cap_now(run, choice, candidate, needs)
@@ -144,28 +197,39 @@ class Engine:
             chat=replace(run.request.chat, max_tokens=cap),
             limits=run.request.limits,
             seconds_left=run.seconds_left,
+            proxy=self._proxies.around(candidate.connection, run.plan.combo),
         )
         try:
             async with aclosing(attempt(plan, self._ports)) as items:
                 async for item in items:
-                    if isinstance(item, Fault):
-                        tried.fault = item
-                        break
-                    tried.fold.add(item)
-                    if isinstance(item, TextDelta | ReasoningDelta | ToolCallDelta):
-                        if tried.first_token is None:
-                            tried.first_token = self._ports.monotonic()
-                        if run.request.commit == "first":
-                            run.committed = True  # the commit point: no fallback after this line
-                        yield item
-                    elif isinstance(item, Finished) and not tried.produced and item.reason == "stop":
-                        tried.fault = Fault(kind="empty", detail="It answered with nothing.")
+                    if (content := self._taken(run, tried, item)) is not None:
+                        yield content
             outcome = _outcome(tried)
         finally:
+            place.leave(tried.fault.kind if tried.fault else None, answered=outcome == "answered")
             with anyio.CancelScope(shield=True):
                 await self._settle(run, tried, outcome)
         if tried.fault is not None and tried.produced and not run.committed:
             yield Discarded(tried.fault)
+
+    def _taken(self, run: Run, tried: Tried, item: ChatEvent | Heard | Fault) -> _Content | None:
+        """Note what came; what of it the caller may see is given back."""
+        if isinstance(item, Fault):
+            tried.fault = item
+            return None
+        if isinstance(item, Heard):
+            tried.readings = item.readings
+            return None
+        tried.fold.add(item)
+        if isinstance(item, TextDelta | ReasoningDelta | ToolCallDelta):
+            if tried.first_token is None:
+                tried.first_token = self._ports.monotonic()
+            if run.request.commit == "first":
+                run.committed = True  # the commit point: no fallback after this line
+            return item
+        if isinstance(item, Finished) and not tried.produced and item.reason == "stop":
+            tried.fault = Fault(kind="empty", detail="It answered with nothing.")
+        return None
 
     async def _reserve(
         self,
@@ -197,12 +261,16 @@ class Engine:
             reserved=amount,
             price_source=choice.price_source,
             holds=tuple(room.hold(amount) for room in rooms_of(candidate, request, situation)),
+            tokens=needs.input_bound + (cap or 0),
+            limits=situation.limits.get(candidate.connection.id, ()),
         )
         try:
-            await self._ledger.reserve(intent, lambda health: admit(health, now.timestamp()))
+            await self._ledger.reserve(intent, lambda health: admit(health, now.timestamp(), self._tuning))
         except NotAdmitted as refused:
+            refusal = refused.refusal
+            until = clock(refusal.until) if refusal.until else None
             run.excluded.append(
-                Exclusion(target=choice.target, reason=refused.refusal.reason, detail=refused.refusal.detail)
+                Exclusion(target=choice.target, reason=refusal.reason, detail=refusal.detail, until=until)
             )
             return False
         except LimitReached as reached:
@@ -212,7 +280,8 @@ class Engine:
         return True
 
     async def _settle(self, run: Run, tried: Tried, outcome: Outcome) -> None:
-        settled = settle(tried, outcome, now=self._ports.now(), ended=self._ports.monotonic())
+        ended = self._ports.monotonic()
+        settled = settle(tried, outcome, now=self._ports.now(), ended=ended, tuning=self._tuning)
         run.settled(tried, settled.attempt)
         try:
             await self._ledger.settle(settled.settlement, settled.learn)
@@ -254,3 +323,11 @@ def _cap_now(run: Run, choice: Choice, candidate: Candidate, needs: Needs) -> in
     if price is None or budget is None or cap is None or needs.max_tokens is not None or not run.attempts:
         return cap
     return affordable(price, needs.input_bound, max(budget - run.spent, 0), cap, run.ports.now()) or cap
+
+
+def _for_combo(gathered: Gathered, situation: Situation) -> Situation:
+    """The moment with what the combo's strategy may look at."""
+    if gathered.combo is None:
+        return situation
+    pool = tuple(candidate.name for candidate in gathered.candidates)
+    return replace(situation, combo=ComboState(options=gathered.combo.options, pool=pool))

@@ -1,7 +1,6 @@
 """What to tell the caller when nothing answered: one error that names every target and never hides the first fault."""
 
-from collections.abc import Sequence
-
+from omniroute_agent.engine.breaker import moment
 from omniroute_agent.engine.candidates import NO_MODEL_HELP
 from omniroute_agent.engine.decision import Attempt, Exclusion
 from omniroute_agent.engine.run import Run
@@ -74,14 +73,18 @@ def _nothing_tried(run: Run) -> CallError:
         return LimitReached(
             f"The budget allows no target: {lines}.", hint="Raise budget_usd or ask for a shorter answer."
         )
-    return NoRoute(f"Every target was excluded: {lines}.", hint=_way_out(excluded))
-
-
-def _way_out(excluded: Sequence[Exclusion]) -> str:
-    waits = sorted(exclusion.until for exclusion in excluded if exclusion.until)
-    if waits:
-        return f"The first may come back at {waits[0]}."
-    return "`omniroute-agent doctor` shows what each connection needs."
+    first = min((exclusion.until for exclusion in excluded if exclusion.until), default=None)
+    if first is None:
+        return NoRoute(
+            f"Every target was excluded: {lines}.", hint="`omniroute-agent doctor` shows what each connection needs."
+        )
+    # What is told to people is cut to whole seconds.
+    wait = max(moment(first) + 1 - run.ports.now().timestamp(), 0.0)
+    return NoRoute(
+        f"Every target was excluded: {lines}.",
+        hint=f"The first may come back at {first}.",
+        facts={"retry_after_seconds": round(wait, 3), "retryable": True},
+    )
 
 
 def _attempt_line(attempt: Attempt) -> str:

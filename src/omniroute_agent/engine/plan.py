@@ -10,6 +10,7 @@ from omniroute_agent.engine.combos import Combo
 from omniroute_agent.engine.decision import Choice, Exclusion, Plan
 from omniroute_agent.engine.guards import Room, request_room
 from omniroute_agent.engine.needs import Needs, unconfirmed, unmet
+from omniroute_agent.engine.quotas import counted_out
 from omniroute_agent.engine.request import Request
 from omniroute_agent.engine.situation import Candidate, Situation
 from omniroute_agent.engine.strategies import STRATEGIES, Option, Ranked
@@ -100,7 +101,8 @@ def _weigh(
         return _no(candidate, "unavailable", candidate.connection.unavailable)
     if reason := unmet(needs, candidate.facts):
         return _no(candidate, *reason)
-    if refusal := standing(situation.health(candidate), situation.now):
+    refusal = standing(situation.health(candidate), situation.now) or counted_out(situation.windows(candidate))
+    if refusal is not None:
         return _no(candidate, refusal.reason, refusal.detail, refusal.until)
     price = candidate.facts.price
     rooms = rooms_of(candidate, request, situation)

@@ -33,7 +33,7 @@ class RetryBudget:
             hinted = fault.retry_after
             return None if hinted is None or hinted > LONGEST_WAIT else hinted + 0.1 * jitter
         # Tenths do not add up exactly in binary.
-        if self.saved < 1.0 - 1e-9:
+        if self.saved < 1.0 - 1e-9 or (fault.retry_after or 0.0) > LONGEST_WAIT:
             return None
         self.saved -= 1.0
-        return min(fault.retry_after if fault.retry_after is not None else 0.2 + 0.8 * jitter, LONGEST_WAIT)
+        return fault.retry_after + 0.1 * jitter if fault.retry_after is not None else 0.2 + 0.8 * jitter

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from omniroute_agent.engine.breaker import failed, released, succeeded
+from omniroute_agent.engine.breaker import drained, failed, released, succeeded
 from omniroute_agent.engine.decision import Attempt, Receipt
 from omniroute_agent.engine.faults import Fault, FaultKind
+from omniroute_agent.engine.tuning import BALANCED, Tuning
 from omniroute_agent.kernel.bill import CostState, Outcome, Settlement
 from omniroute_agent.kernel.chat import Usage
 from omniroute_agent.kernel.fold import Fold
 from omniroute_agent.kernel.health import TargetHealth
+from omniroute_agent.kernel.quota import QuotaReading
 from omniroute_agent.providers.model import Price
 from omniroute_agent.providers.tokens import count
 
@@ -37,6 +39,7 @@ class Tried:
     fold: Fold = field(default_factory=Fold)
     first_token: float | None = None
     fault: Fault | None = None
+    readings: tuple[QuotaReading, ...] = ()
 
     @property
     def produced(self) -> bool:
@@ -64,7 +67,7 @@ class Settled:
     learn: Callable[[TargetHealth], TargetHealth]
 
 
-def settle(tried: Tried, outcome: Outcome, *, now: datetime, ended: float) -> Settled:
+def settle(tried: Tried, outcome: Outcome, *, now: datetime, ended: float, tuning: Tuning = BALANCED) -> Settled:
     """The bill of one attempt; `ended` is `ports.monotonic` seconds."""
     usage = tried.usage()
     cost, state = _cost(tried.price, usage, now)
@@ -81,6 +84,7 @@ def settle(tried: Tried, outcome: Outcome, *, now: datetime, ended: float) -> Se
         cost_state=state,
         latency_ms=latency,
         first_token_ms=first,
+        readings=tried.readings,
     )
     attempt = Attempt(
         attempt_id=tried.attempt_id,
@@ -95,16 +99,20 @@ def settle(tried: Tried, outcome: Outcome, *, now: datetime, ended: float) -> Se
         cost=cost,
         cost_state=state,
     )
-    return Settled(settlement=settlement, attempt=attempt, learn=_lesson(tried, outcome, now.timestamp()))
+    return Settled(settlement=settlement, attempt=attempt, learn=_lesson(tried, outcome, now.timestamp(), tuning))
 
 
-def _lesson(tried: Tried, outcome: Outcome, now: float) -> Callable[[TargetHealth], TargetHealth]:
-    if (fault := tried.fault) is not None:
-        model = tried.model
-        return lambda health: failed(health, model, fault, now)
-    if outcome == "cancelled" and not tried.produced:
-        return released
-    return lambda health: succeeded(health, now)
+def _lesson(tried: Tried, outcome: Outcome, now: float, tuning: Tuning) -> Callable[[TargetHealth], TargetHealth]:
+    def learn(health: TargetHealth) -> TargetHealth:
+        if tried.fault is not None:
+            after = failed(health, tried.model, tried.fault, now, tuning)
+        elif outcome == "cancelled" and not tried.produced:
+            after = released(health)
+        else:
+            after = succeeded(health, now)
+        return drained(after, tried.model, tried.readings, now)
+
+    return learn
 
 
 def _cost(price: Price | None, usage: Usage | None, now: datetime) -> tuple[int | None, CostState]:

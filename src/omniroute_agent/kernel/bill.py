@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from omniroute_agent.kernel.chat import Usage
 from omniroute_agent.kernel.money import Nano
+from omniroute_agent.kernel.quota import QuotaLimit, QuotaReading
 
 CostState = Literal["exact", "estimated", "unknown", "reserved"]
 """exact: provider's counts × known price. estimated: our counts. unknown: no price. reserved: outcome unknown after a
@@ -50,6 +51,10 @@ class Intent(BaseModel):
     price_source: str | None
     """None: the price is unknown."""
     holds: tuple[Hold, ...] = ()
+    tokens: int = 0
+    """The most this attempt can draw on a quota of tokens."""
+    limits: tuple[QuotaLimit, ...] = ()
+    """What the connection's owner says of its quota."""
 
 
 class Settlement(BaseModel):
@@ -65,3 +70,5 @@ class Settlement(BaseModel):
     cost_state: CostState
     latency_ms: int
     first_token_ms: int | None = None
+    readings: tuple[QuotaReading, ...] = ()
+    """What the answer told of the connection's quota windows."""

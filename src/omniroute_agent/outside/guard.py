@@ -94,11 +94,11 @@ class _GuardedPool(httpcore2.AsyncConnectionPool):
             origin=origin,
             ssl_context=self._context,
             keepalive_expiry=_OWN_IDLE_SECONDS if self._origins.allows(ours) else _IDLE_SECONDS,
-            network_backend=_Guard(ours, self._origins, self._resolve, self._connector),
+            network_backend=Guard(ours, self._origins, self._resolve, self._connector),
         )
 
 
-class _Guard(httpcore2.AsyncNetworkBackend):
+class Guard(httpcore2.AsyncNetworkBackend):
     """The way of one connection. Over TCP only; a Unix socket stays the base class's refusal."""
 
     def __init__(

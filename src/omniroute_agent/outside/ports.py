@@ -33,7 +33,7 @@ def real_ports(origins: AllowedOrigins | None = None) -> Ports:
         dice=random.Random(random.SystemRandom().getrandbits(128)),  # noqa: S311 (routes are drawn, not keys)
         new_id=SortableIds(),
         http=httpx2.AsyncClient(
-            transport=_LazyTransport(lambda: _guarded(allowed)),
+            transport=_LazyTransport(lambda: _ways_out(allowed)),
             trust_env=False,
             follow_redirects=False,
             headers={"user-agent": USER_AGENT},
@@ -71,7 +71,7 @@ class _LazyTransport(httpx2.AsyncBaseTransport):
             await self._built.aclose()
 
 
-def _guarded(origins: AllowedOrigins) -> httpx2.AsyncBaseTransport:
-    from omniroute_agent.outside.guard import GuardedTransport  # noqa: PLC0415 (lazy: HTTP machinery, TLS context)
+def _ways_out(origins: AllowedOrigins) -> httpx2.AsyncBaseTransport:
+    from omniroute_agent.outside.ways import WaysOut  # noqa: PLC0415 (lazy: HTTP machinery, TLS context)
 
-    return GuardedTransport(origins)
+    return WaysOut(origins)

@@ -6,7 +6,8 @@ and what was found holds for a while. A program that listens on a known port get
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from omniroute_agent.kernel.errors import NoRoute
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.kernel.tier import Tier
-from omniroute_agent.providers.model import Connection, Endpoint, Provider
+from omniroute_agent.providers.model import Connection, Endpoint, Provider, Source
 from omniroute_agent.providers.probing import identify
 from omniroute_agent.providers.table import LOCAL, PROVIDERS
 
@@ -29,7 +30,7 @@ FOUND_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSpec:
-    """A connection as the owner's settings define it."""
+    """A connection as the owner defined it, in the settings or by hand."""
 
     id: str
     provider: str
@@ -39,10 +40,25 @@ class ConnectionSpec:
     default_model: str | None = None
     tier: Tier | None = None
     headers: Mapping[str, Secret] = field(default_factory=dict)
+    proxy: Secret | None = None
+    expires_at: datetime | None = None
+    source: Source = "settings"
+    trouble: str | None = None
+    """Why it cannot be used as it is, in a sentence."""
+
+
+Stored = Callable[[], Awaitable[tuple[ConnectionSpec, ...]]]
+"""The connections added by hand. Gives the same tuple again until something changed."""
+
+
+async def _none_stored() -> tuple[ConnectionSpec, ...]:
+    return ()
 
 
 class Connections:
-    """All of them, in a stable order: the owner's in their order, the environment's and the found ones by the table."""
+    """All of them, in a stable order: those added by hand by name, the settings' in their order, the environment's and
+    the found ones by the table.
+    """
 
     def __init__(
         self,
@@ -50,22 +66,26 @@ class Connections:
         ports: Ports,
         environment: Mapping[str, Secret],
         specs: Sequence[ConnectionSpec] = (),
+        stored: Stored = _none_stored,
+        headers: Mapping[str, Mapping[str, Secret]] | None = None,
         local: Callable[[], Connection] | None = None,
         look_on_this_machine: bool = True,
         probe_seconds: float = PROBE_SECONDS,
     ) -> None:
         """`environment` has the variables of `key_variables()` that are set; give an empty one to switch it off.
-        `local` is asked each time: its model may be fetched while this process runs.
+        `local` and `stored` are asked each time: a model may be fetched and a connection added while this process runs.
+        `headers` are sent along, by `provider` and `provider/model`.
         """
         self._ports = ports
         self._look = look_on_this_machine
         self._probe_seconds = probe_seconds
-        notes: list[str] = []
-        self._fixed = _merge(specs, environment, notes)
-        self._local = _unless_taken(local, self._fixed, notes)
-        self._notes = tuple(notes)
-        self._taken = {connection.id for connection in self._fixed} | {LOCAL.id}
-        self._addresses = {_address(spec.base_url) for spec in specs if spec.base_url}
+        self._specs = tuple(specs)
+        self._environment = environment
+        self._embedded = local
+        self._headers = headers or {}
+        self._stored = stored
+        self._seen: tuple[ConnectionSpec, ...] = ()
+        self._merge(self._seen)
         self._found: tuple[Connection, ...] = ()
         self._found_until = float("-inf")
         self._looking = asyncio.Lock()
@@ -76,11 +96,35 @@ class Connections:
         return self._notes
 
     async def all(self) -> tuple[Connection, ...]:
+        stored = await self._stored()
+        if stored is not self._seen:
+            self._merge(stored)
+            # A name or an address that was taken or given free decides what is looked for.
+            self._found_until = float("-inf")
         local = () if self._local is None else (self._local(),)
-        return (*self._fixed, *await self._servers(), *local)
+        found = (*self._fixed, *await self._servers(), *local)
+        return tuple(map(self._headed, found)) if self._headers else found
 
     async def find(self, connection_id: str) -> Connection | None:
         return next((connection for connection in await self.all() if connection.id == connection_id), None)
+
+    def _merge(self, stored: tuple[ConnectionSpec, ...]) -> None:
+        notes: list[str] = []
+        self._fixed = _merge((*stored, *self._specs), self._environment, notes)
+        self._local = _unless_taken(self._embedded, self._fixed, notes)
+        self._notes = tuple(notes)
+        self._taken = {connection.id for connection in self._fixed} | {LOCAL.id}
+        self._addresses = {_address(spec.base_url) for spec in (*stored, *self._specs) if spec.base_url}
+        self._seen = stored
+
+    def _headed(self, connection: Connection) -> Connection:
+        name = connection.provider.id
+        found = {
+            place.removeprefix(name).removeprefix("/"): headers
+            for place, headers in self._headers.items()
+            if place == name or place.startswith(f"{name}/")
+        }
+        return replace(connection, headers=found) if found else connection
 
     async def _servers(self) -> tuple[Connection, ...]:
         if not self._look:
@@ -123,6 +167,15 @@ def server_addresses() -> tuple[str, ...]:
     return tuple(provider.base_url for provider in PROVIDERS.values() if provider.probe is not None)
 
 
+def request_headers(connection: Connection, endpoint: Endpoint, model: str) -> dict[str, str]:
+    """Headers of a request for this model: of the owner's, the narrower ones win. Provider, model, then connection."""
+    wider: dict[str, Secret] = {}
+    for place in ("", model):
+        wider |= {name.lower(): value for name, value in connection.headers.get(place, {}).items()}
+    own = {name.lower(): value for name, value in endpoint.secret_headers}
+    return auth_headers(connection.provider, replace(endpoint, secret_headers=tuple((wider | own).items())))
+
+
 def auth_headers(provider: Provider, endpoint: Endpoint) -> dict[str, str]:
     """Headers of a request to this endpoint, the credential among them: never for logs.
 
@@ -144,32 +197,42 @@ def _merge(
     environment: Mapping[str, Secret],
     notes: list[str],
 ) -> tuple[Connection, ...]:
-    """Settings win over the environment; what loses is noted."""
+    """What was added by hand wins over the settings, these over the environment; what loses is noted."""
     fixed: dict[str, Connection] = {}
     for spec in specs:
         provider = PROVIDERS.get(spec.provider)
         if provider is None:
             notes.append(f"Connection `{spec.id}` names the provider `{spec.provider}`, which is not known here.")
         elif spec.id in fixed:
-            notes.append(f"Connection `{spec.id}` is defined twice; the first definition is used.")
+            notes.append(_twice(fixed[spec.id]))
         else:
             fixed[spec.id] = _of_spec(spec, provider)
     for connection in _of_environment(environment):
         if connection.id in fixed:
-            notes.append(
-                f"Connection `{connection.id}` of your settings is used instead of the key in the environment."
-            )
+            notes.append(f"Connection `{connection.id}` {_whose(fixed[connection.id])} the key in the environment.")
         else:
             fixed[connection.id] = connection
     return tuple(fixed.values())
+
+
+def _twice(first: Connection) -> str:
+    if first.source == "stored":
+        return f"Connection `{first.id}` {_whose(first)} the one in your settings."
+    return f"Connection `{first.id}` is defined twice; the first definition is used."
+
+
+def _whose(connection: Connection) -> str:
+    origin = "added by hand" if connection.source == "stored" else "of your settings"
+    return f"{origin} is used instead of"
 
 
 def _unless_taken(
     local: Callable[[], Connection] | None, fixed: Iterable[Connection], notes: list[str]
 ) -> Callable[[], Connection] | None:
     """Settings win over the embedded model too."""
-    if local is not None and any(connection.id == LOCAL.id for connection in fixed):
-        notes.append(f"Connection `{LOCAL.id}` of your settings is used instead of the embedded model.")
+    taken = next((connection for connection in fixed if connection.id == LOCAL.id), None)
+    if local is not None and taken is not None:
+        notes.append(f"Connection `{LOCAL.id}` {_whose(taken)} the embedded model.")
         return None
     return local
 
@@ -195,21 +258,23 @@ def _of_spec(spec: ConnectionSpec, provider: Provider) -> Connection:
         base_url=base_url,
         secret_headers=tuple(spec.headers.items()),
         secret=spec.key,
-        loopback=_is_loopback(base_url),
+        loopback=is_own_machine(base_url),
+        proxy=spec.proxy,
     )
     default = spec.default_model or (spec.models[0] if spec.models else provider.default_model)
     if spec.models and default not in spec.models:
         default = spec.models[0]
-    missing = _missing(spec, provider, base_url)
+    missing = spec.trouble or _missing(spec, provider, base_url)
     return Connection(
         id=spec.id,
         provider=provider,
-        source="settings",
+        source=spec.source,
         tier=spec.tier or provider.tier,
         reach=_at(endpoint) if missing is None else _nowhere(missing),
         models=spec.models,
         default_model=default,
         unavailable=missing,
+        expires_at=spec.expires_at,
     )
 
 
@@ -218,7 +283,8 @@ def _missing(spec: ConnectionSpec, provider: Provider, base_url: str) -> str | N
         return f"Connection `{spec.id}` has no address: set its base_url."
     # At an address of one's own, or with a credential in the headers, a key may not be needed.
     if not spec.key and provider.auth != "none" and not spec.base_url and not spec.headers:
-        return f"Connection `{spec.id}` has no key: set key_env or key_file, and check that it is not empty."
+        way = "run `connections add --replace`" if spec.source == "stored" else "set key_env or key_file"
+        return f"Connection `{spec.id}` has no key: {way}, and check that it is not empty."
     return None
 
 
@@ -250,7 +316,8 @@ def _nowhere(why: str) -> Callable[[], Awaitable[Endpoint]]:
     return reach
 
 
-def _is_loopback(url: str) -> bool:
+def is_own_machine(url: str) -> bool:
+    """Whether an address certainly means this machine."""
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True
@@ -263,4 +330,4 @@ def _is_loopback(url: str) -> bool:
 def _address(url: str) -> tuple[str, int | None]:
     """Host and port, with every name of this machine's loopback as one."""
     parts = urlsplit(url)
-    return ("loopback" if _is_loopback(url) else parts.hostname or "", parts.port)
+    return ("loopback" if is_own_machine(url) else parts.hostname or "", parts.port)

@@ -1,6 +1,6 @@
 """The values of this room: provider, connection, endpoint, what is true of a model, what it costs."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -10,7 +10,8 @@ from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.kernel.tier import Tier
 from omniroute_agent.wire.dialect import Quirks
 
-Source = Literal["environment", "settings", "loopback", "local"]
+Source = Literal["environment", "settings", "stored", "loopback", "local"]
+"""stored: added by hand with `connections add`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,8 @@ class Endpoint:
     secret: Secret | None = None
     loopback: bool = False
     """The owner's own configuration names this loopback address, so the guard lets it pass."""
+    proxy: Secret | None = None
+    """The connection's own proxy, empty for none whatever else is set; None: the proxies around it decide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,10 @@ class Connection:
     """Name of the spend guard its attempts are held against."""
     unavailable: str | None = None
     """Why it cannot be used now and what to do, in one sentence; None when it can."""
+    expires_at: datetime | None = None
+    """When its credential expires, as its owner said."""
+    headers: Mapping[str, Mapping[str, Secret]] = field(default_factory=dict[str, Mapping[str, Secret]])
+    """The owner's headers for its provider: by model, and under the empty name for all of them."""
     last_resort: bool = False
     """The tiny local model: last in every combo, never wins on price."""
 

@@ -25,6 +25,17 @@ from omniroute_agent.settings.toml_lines import Place, line_of, lines
 CONFIG_VARIABLE: Final = "OMNIROUTE_CONFIG"
 _PREFIX: Final = "OMNIROUTE_"
 DIRECTORY_VARIABLE: Final = "OMNIROUTE_DATA_DIR"
+MASTER_KEY_VARIABLE: Final = "OMNIROUTE_MASTER_KEY"
+NEXT_MASTER_KEY_VARIABLE: Final = "OMNIROUTE_MASTER_KEY_NEXT"
+"""Read by `connections rotate-key` when the present key comes from the environment."""
+_NO_SETTINGS: Final = frozenset(
+    (
+        CONFIG_VARIABLE,
+        DIRECTORY_VARIABLE,
+        *(f"{name}{end}" for name in (MASTER_KEY_VARIABLE, NEXT_MASTER_KEY_VARIABLE) for end in ("", "_FILE")),
+    )
+)
+"""Variables of ours that are read elsewhere."""
 
 _ROWS: Final[Mapping[str, type[BaseModel]]] = {
     "connections": ConnectionSettings,
@@ -92,7 +103,7 @@ class Draft:
             table = self._raw.get(section)
             if isinstance(table, dict) and name in table:
                 self._origins[key] = Origin("file", str(self.path), line_of((section, name), self._places))
-        for table_name in _ROWS.keys() & self._raw.keys():
+        for table_name in {*_ROWS, "headers"} & self._raw.keys():
             self._origins[table_name] = Origin("file", str(self.path), line_of((table_name, 0), self._places))
         self._anchor_paths()
 
@@ -109,7 +120,7 @@ class Draft:
         for name in sorted(name for name in environment if name.startswith(_PREFIX)):
             if name in known:
                 self._put(known[name], environment[name], Origin("environment", name))
-            elif name not in (CONFIG_VARIABLE, DIRECTORY_VARIABLE):
+            elif name not in _NO_SETTINGS:
                 self._unknown_variable(name, list(known))
         self._put(
             "storage.directory", environment.get(DIRECTORY_VARIABLE, ""), Origin("environment", DIRECTORY_VARIABLE)

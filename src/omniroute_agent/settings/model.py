@@ -17,20 +17,38 @@ from omniroute_agent.settings.values import (
     AddressOrEmpty,
     Dollars,
     DollarsOrNone,
+    Headed,
     LoopbackHost,
     Modules,
+    Moment,
     Name,
     PricedModel,
+    Proxies,
+    Proxy,
+    Quotas,
     Seconds,
     SecretText,
     SecretTexts,
     Switch,
     Targets,
+    Weights,
     Whole,
     Words,
 )
 
-Strategy = Literal["priority", "cost-optimized"]
+Strategy = Literal[
+    "priority",
+    "weighted",
+    "random",
+    "fill-first",
+    "cost-optimized",
+    "context-optimized",
+    "headroom",
+    "reset-aware",
+]
+
+
+Profile = Literal["conservative", "balanced", "aggressive"]
 
 
 class Section(BaseModel):
@@ -97,6 +115,23 @@ class RoutingSettings(Section):
     default_combo: Name = Field(default="default", description="The combo that serves a request naming no model.")
 
 
+class ResilienceSettings(Section):
+    profile: Profile = Field(
+        default="balanced",
+        description="How soon a sick provider is left alone and how many calls it gets at a time to begin with: "
+        "conservative, balanced or aggressive. What a provider itself says of when to come back is always honoured.",
+    )
+
+
+class QuotaSettings(Section):
+    limits: Quotas = Field(
+        default_factory=dict,
+        description="Quotas of connections that their providers do not tell, by connection: "
+        '`["1000 requests/day", "50 requests/5h"]`, also tokens, week and month; counted and kept here. In the '
+        "variable: `a=1000 requests/day,b=5 requests/2h`.",
+    )
+
+
 class RetentionSettings(Section):
     decisions_days: Annotated[Whole, Field(ge=1, le=36500)] = Field(
         default=30, description="How long plans and attempts can be explained."
@@ -106,6 +141,24 @@ class RetentionSettings(Section):
     )
     answers_hours: Annotated[Whole, Field(ge=1, le=8760)] = Field(
         default=24, description="How long an answer is kept for its idempotency key."
+    )
+
+
+class SecretSettings(Section):
+    keyring: Switch = Field(
+        default=True,
+        description="Keep the key that seals stored secrets in the system's keyring, where there is one (extra "
+        "`keyring`); else in the file `master.key`.",
+    )
+
+
+class ProxySettings(Section):
+    url: Proxy | None = Field(
+        default=None, description="Proxy for calls to providers: http://, https:// or socks5:// (extra `socks`)."
+    )
+    providers: Proxies = Field(
+        default_factory=dict,
+        description='Another proxy for some providers, or "none"; in the variable: `a=URL,b=none`.',
     )
 
 
@@ -124,14 +177,26 @@ class ConnectionSettings(Section):
     headers: SecretTexts = Field(
         default_factory=dict, description="Extra headers for every call; their values are treated as secrets."
     )
+    proxy: Proxy | None = Field(
+        default=None, description='Proxy for its calls, or "none" for none whatever else is set.'
+    )
+    expires: Moment | None = Field(default=None, description="Day or time its key expires; you are told in time.")
 
 
 class ComboSettings(Section):
     name: Name = Field(description="What callers ask for.")
-    strategy: Strategy = Field(default="priority", description="priority or cost-optimized.")
+    strategy: Strategy = Field(
+        default="priority",
+        description="What orders its targets: priority, weighted, random, fill-first, cost-optimized, "
+        "context-optimized, headroom or reset-aware.",
+    )
     targets: Targets = Field(description="`connection/model`, best first.")
+    weights: Weights = Field(
+        default_factory=dict, description='For weighted: share of each target, like { "openai/gpt-5-mini" = 3 }.'
+    )
     enabled: Switch = Field(default=True, description="Whether it may be asked for.")
     tier: Tier | None = Field(default=None, description="subscription, key, cheap or free.")
+    proxy: Proxy | None = Field(default=None, description="Proxy for what is routed through it.")
 
 
 class PriceSettings(Section):
@@ -154,10 +219,16 @@ class Document(Section):
     local: LocalSettings
     tools: ToolSettings
     routing: RoutingSettings
+    resilience: ResilienceSettings
+    quota: QuotaSettings
     retention: RetentionSettings
+    secrets: SecretSettings
+    proxy: ProxySettings
     connections: tuple[ConnectionSettings, ...] = ()
     combos: tuple[ComboSettings, ...] = ()
     prices: Mapping[PricedModel, PriceSettings] = Field(default_factory=dict)
+    headers: Mapping[Headed, SecretTexts] = Field(default_factory=dict)
+    """Extra headers by `provider` or `provider/model`."""
 
 
 @dataclass(frozen=True, slots=True)

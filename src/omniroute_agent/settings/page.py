@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from omniroute_agent.kernel.money import usd
+from omniroute_agent.kernel.proxy import shown
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.settings.model import ComboSettings, ConnectionSettings, PriceSettings, Settings, leaves, variable
 
@@ -45,8 +46,11 @@ def rows(settings: Settings) -> Iterator[Row]:
         origin = settings.origin(table)
         for name in sorted(row.model_fields_set - {"id", "name"}, key=list(type(row).model_fields).index):
             value = getattr(row, name)
-            shown = f"{usd(value)} USD per million tokens" if table == "prices" and value is not None else value
-            yield Row(key=f"{start}.{name}", value=_shown(name, shown), origin=origin.where, variable=None)
+            text = f"{usd(value)} USD per million tokens" if table == "prices" and value is not None else value
+            yield Row(key=f"{start}.{name}", value=_shown(name, text), origin=origin.where, variable=None)
+    for place, headers in settings.headers.items():
+        where = settings.origin("headers").where
+        yield Row(key=f'headers."{place}"', value=_shown("headers", headers), origin=where, variable=None)
 
 
 def _shown(key: str, value: object) -> str:
@@ -61,7 +65,9 @@ def _shown(key: str, value: object) -> str:
         return ", ".join(f"{name}: {_shown(key, inner)}" for name, inner in value.items())
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
-    return "***" if isinstance(value, Secret) else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, Secret):
+        value = shown(value) if key.startswith("proxy") else "***"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def table() -> str:
@@ -82,5 +88,5 @@ def table() -> str:
 
 def _default(key: str, leaf: FieldInfo) -> str:
     default: Any = leaf.get_default(call_default_factory=True, validated_data={})
-    shown = _shown(key, default)
-    return f"`{shown}`" if shown else "–"
+    text = _shown(key, default)
+    return f"`{text}`" if text else "–"

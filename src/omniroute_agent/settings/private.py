@@ -30,7 +30,7 @@ def owner_key(directory: Path, *, draw: Callable[[int], bytes] = os.urandom) -> 
         if not path.exists():
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileExistsError):
-                _publish(path, f"{OWNER_KEY_PREFIX}{draw(_KEY_BYTES).hex()}\n")
+                publish(path, f"{OWNER_KEY_PREFIX}{draw(_KEY_BYTES).hex()}\n")
         text = read_private(path).strip()
     except OSError as error:
         raise SettingsError([unreadable(path, error, key="owner key")]) from None
@@ -63,9 +63,7 @@ def read_private(path: Path) -> str:
     with path.open("rb") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         if os.name == "posix" and mode & 0o077:
-            message = (
-                f"others may read this file (mode {mode:03o}); run `chmod 600 {path}`, or delete it to get a new one"
-            )
+            message = f"others may read this file (mode {mode:03o}); run `chmod 600 {path}`"
             raise SettingsError([Problem(key=str(path), message=message)])
         content = file.read()
     try:
@@ -74,7 +72,7 @@ def read_private(path: Path) -> str:
         raise SettingsError([Problem(key=str(path), message="the file does not hold text")]) from None
 
 
-def _publish(path: Path, text: str) -> None:
+def publish(path: Path, text: str) -> None:
     """Make a file that did not exist, whole.
 
     Raises:

@@ -123,9 +123,9 @@ class Key:
 def connection_key(connection: ConnectionSettings, environment: Mapping[str, str] | None = None) -> Key:
     """The key of a connection, read now: a rotated key file is seen by the next call."""
     if connection.key is not None:
-        return _checked(connection.key.reveal(), "the settings file")
+        return checked_key(connection.key.reveal(), "the settings file")
     if connection.key_file is not None:
-        return _read_key(connection.key_file)
+        return key_from_file(connection.key_file)
     if connection.key_env is not None:
         return _find_key(connection.key_env, _environment(environment))
     return Key(None, "nowhere")
@@ -145,15 +145,22 @@ def provider_key_problems(names: Iterable[str], environment: Mapping[str, str] |
     return tuple(Problem(key=name, message=problem) for name, problem in found if problem)
 
 
+def named_key(name: str, environment: Mapping[str, str] | None = None) -> Key | None:
+    """The key that a variable holds, or the file that `NAME_FILE` names; None when neither is set."""
+    env = _environment(environment)
+    return _find_key(name, env) if env.get(name) or env.get(f"{name}_FILE") else None
+
+
 def _find_key(name: str, env: Mapping[str, str]) -> Key:
     if env.get(name, "").strip():
-        return _checked(env[name], f"environment variable {name}")
+        return checked_key(env[name], f"environment variable {name}")
     if file := env.get(f"{name}_FILE"):
-        return _read_key(absolute(Path(file), Path.cwd()))
+        return key_from_file(absolute(Path(file), Path.cwd()))
     return Key(None, f"environment variable {name}", f"the environment variable {name} is not set")
 
 
-def _read_key(path: Path) -> Key:
+def key_from_file(path: Path) -> Key:
+    """The key that a file holds."""
     where = f"file {path}"
     try:
         with path.open("rb") as file:
@@ -165,10 +172,11 @@ def _read_key(path: Path) -> Key:
         return Key(None, where, f"the key file {path} does not hold text")
     if len(content) > _MAX_KEY_BYTES:
         return Key(None, where, f"the key file {path} is too long for a key")
-    return _checked(text, where)
+    return checked_key(text, where)
 
 
-def _checked(text: str, where: str) -> Key:
+def checked_key(text: str, where: str) -> Key:
+    """A text as a key, without the blanks around it; `where` says for people where it came from."""
     key = text.strip()
     if not key:
         return Key(None, where, f"the key from the {where.removeprefix('the ')} is empty")

@@ -3,7 +3,9 @@
 A reader raises `ValueError` with what it expected; it never repeats the value, which may be a secret in a wrong place.
 """
 
+import re
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from ipaddress import ip_address
 from typing import Annotated
@@ -11,9 +13,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from omniroute_agent.kernel.headers import header_fault
 from omniroute_agent.kernel.money import nano_from_usd
+from omniroute_agent.kernel.proxy import proxy_of
+from omniroute_agent.kernel.quota import QuotaLimit, quota_limit
 from omniroute_agent.kernel.secret import Secret
 
+_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 _YES = ("true", "yes", "on", "1")
 _NO = ("false", "no", "off", "0")
 
@@ -42,6 +48,17 @@ def _switch(value: object) -> object:
     if not isinstance(value, bool):
         raise ValueError("expected true or false")  # noqa: TRY004 (pydantic reads a ValueError)
     return value
+
+
+def _weights(value: object) -> object:
+    if not isinstance(value, Mapping):
+        raise ValueError('expected a table of numbers, like { "openai/gpt-5-mini" = 3 }')  # noqa: TRY004 (pydantic reads a ValueError)
+    numbers: dict[str, float] = {}
+    for target, weight in value.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float | Decimal) or not 0 <= weight < float("inf"):
+            raise ValueError("expected weights from 0 up")
+        numbers[str(target)] = float(weight)
+    return numbers
 
 
 def _words(value: object) -> object:
@@ -80,9 +97,66 @@ def _secret(value: object) -> object:
 
 
 def _headers(value: object) -> object:
+    if isinstance(value, dict) and all(isinstance(text, Secret) for text in value.values()):
+        return value  # read already
     if not isinstance(value, dict) or not all(isinstance(item, str) for pair in value.items() for item in pair):
         raise ValueError('expected a table of texts, like { "X-Title" = "my notebook" }')
+    for name, text in value.items():
+        if fault := header_fault(str(name), str(text)):
+            raise ValueError(f"the header {str(name)[:100]!r} {fault}")
     return {str(name): Secret(str(text)) for name, text in value.items()}
+
+
+def _proxy(value: object) -> object:
+    return proxy_of(value) if isinstance(value, str) else value
+
+
+def _proxies(value: object) -> object:
+    """A table in the file; `provider=address` with commas in a variable."""
+    if isinstance(value, str):
+        pairs = [pair.partition("=") for pair in value.split(",")]
+        value = {name.strip(): text.strip() for name, _, text in pairs}
+    if not isinstance(value, dict) or not all(
+        isinstance(item, str) and item for pair in value.items() for item in pair
+    ):
+        raise ValueError('expected a table of addresses, like { openai = "http://proxy.example:3128" }')
+    return {str(name): proxy_of(str(text)) for name, text in value.items()}
+
+
+def _quotas(value: object) -> object:
+    """A table of lists in the file; `connection=quota` with commas in a variable."""
+    if isinstance(value, str):
+        table: dict[str, list[str]] = {}
+        for name, _, text in (pair.partition("=") for pair in value.split(",")):
+            table.setdefault(name.strip(), []).append(text)
+        value = table
+    if not isinstance(value, dict) or not all(isinstance(texts, list) for texts in value.values()):
+        raise ValueError('expected a table of lists, like { groq = ["1000 requests/day"] }')
+    return {str(name): tuple(quota_limit(str(text)) for text in texts) for name, texts in value.items()}
+
+
+def _moment(value: object) -> object:
+    """A day means its end, in UTC; a time without a zone is UTC."""
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value) if len(value) == len("2027-01-31") else datetime.fromisoformat(value)
+        except ValueError:
+            value = None
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, 23, 59, 59, tzinfo=UTC)
+    raise ValueError("expected a day like 2027-01-31, or a time like 2027-01-31T12:00:00Z")
+
+
+def moment(text: str) -> datetime:
+    """
+    Raises:
+        ValueError: what was expected.
+    """
+    found = _moment(text)
+    assert isinstance(found, datetime)
+    return found
 
 
 def is_loopback(host: str) -> bool:
@@ -102,7 +176,22 @@ def _loopback(host: str) -> str:
     return host
 
 
-def _address(url: str) -> str:
+def check_name(text: str) -> str:
+    """
+    Raises:
+        ValueError: what was expected.
+    """
+    if not re.fullmatch(_NAME, text):
+        raise ValueError("a name has up to 64 letters, digits, dots, dashes, underscores; a letter or digit first")
+    return text
+
+
+def check_address(url: str) -> str:
+    """An address of an API, without a slash at its end.
+
+    Raises:
+        ValueError: what was expected.
+    """
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
@@ -119,7 +208,7 @@ def _address(url: str) -> str:
 
 
 def _address_or_empty(url: str) -> str:
-    return _address(url) if url else url
+    return check_address(url) if url else url
 
 
 def _targets(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -128,6 +217,13 @@ def _targets(texts: tuple[str, ...]) -> tuple[str, ...]:
         if not connection or not model:
             raise ValueError('expected texts like "connection/model"')
     return texts
+
+
+def _headed(text: str) -> str:
+    provider, slash, model = text.partition("/")
+    if not provider or (slash and not model):
+        raise ValueError('expected [headers."provider"] or [headers."provider/model"]')
+    return text
 
 
 def _priced(text: str) -> str:
@@ -146,16 +242,22 @@ def _modules(names: tuple[str, ...]) -> tuple[str, ...]:
 Whole = Annotated[int, BeforeValidator(_whole)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
+Weights = Annotated[Mapping[str, float], BeforeValidator(_weights)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Dollars = Annotated[int, BeforeValidator(_dollars)]
-Address = Annotated[str, AfterValidator(_address)]
+Address = Annotated[str, AfterValidator(check_address)]
 DollarsOrNone = Annotated[int | None, BeforeValidator(_dollars_or_none)]
 SecretText = Annotated[Secret, BeforeValidator(_secret)]
 SecretTexts = Annotated[Mapping[str, Secret], BeforeValidator(_headers)]
+Proxy = Annotated[Secret, BeforeValidator(_proxy)]
+Proxies = Annotated[Mapping[str, Secret], BeforeValidator(_proxies)]
+Quotas = Annotated[Mapping[str, tuple[QuotaLimit, ...]], BeforeValidator(_quotas)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+Headed = Annotated[str, AfterValidator(_headed)]
 LoopbackHost = Annotated[str, AfterValidator(_loopback)]
 AddressOrEmpty = Annotated[str, AfterValidator(_address_or_empty)]
 Targets = Annotated[Words, Field(min_length=1), AfterValidator(_targets)]
 Modules = Annotated[Words, AfterValidator(_modules)]
 PricedModel = Annotated[str, AfterValidator(_priced)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Name = Annotated[str, Field(pattern=f"^{_NAME}$")]
 """A name people type: at most 64 letters, digits, dots, dashes and underscores; no slash."""

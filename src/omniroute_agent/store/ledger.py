@@ -10,13 +10,15 @@ from pathlib import Path
 from omniroute_agent.kernel.bill import Intent, Settlement
 from omniroute_agent.kernel.health import Refusal, TargetHealth
 from omniroute_agent.store.attempts import insert_intent, insert_settlement, open_attempt, take_back, take_hold
+from omniroute_agent.store.counts import correct, draw, give_back
 from omniroute_agent.store.database import Database
 from omniroute_agent.store.health import read_target, write_target
 from omniroute_agent.store.instances import dead_among
+from omniroute_agent.store.quota import write_readings
 
 
 class NotAdmitted(Exception):
-    """Breaker or lock refused the attempt at the last moment."""
+    """Breaker, lock or quota refused the attempt at the last moment."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.detail)
@@ -56,6 +58,8 @@ class _Reservation:
             raise NotAdmitted(after)
         write_target(connection, self.intent.model, before, after)
         insert_intent(connection, self.intent, self.instance)
+        if (full := draw(connection, self.intent)) is not None:
+            raise NotAdmitted(full)
         for hold in self.intent.holds:
             take_hold(connection, self.intent, hold)
         self.before, self.after = before, after
@@ -63,6 +67,8 @@ class _Reservation:
     def undo(self, connection: sqlite3.Connection) -> None:
         """Nothing was sent: the holds are free again, and so is a probe's turn if nobody learnt anything since."""
         model = self.intent.model
+        if open_attempt(connection, self.intent.attempt_id) is not None:
+            give_back(connection, self.intent)
         if not take_back(connection, self.intent.attempt_id, self.intent.at) or not (self.before and self.after):
             return
         if read_target(connection, self.intent.connection, model) == self.after:
@@ -78,7 +84,7 @@ class Ledger:
         """Write the intent and reserve its holds in one commit, or leave no trace, also when cancelled.
 
         Raises:
-            NotAdmitted: `admit`, a pure function of the target's live health, refused.
+            NotAdmitted: `admit`, a pure function of the target's live health, refused, or a declared quota is used up.
             LimitReached: a guard has too little left.
         """
         reservation = _Reservation(intent, self.instance, admit)
@@ -98,6 +104,9 @@ class Ledger:
             if attempt is None:
                 return False
             insert_settlement(connection, attempt, settlement)
+            drawn = settlement.usage.input_tokens + settlement.usage.output_tokens if settlement.usage else 0
+            correct(connection, settlement.attempt_id, attempt.connection, attempt.at, drawn)
+            write_readings(connection, attempt.connection, attempt.model, settlement.readings)
             before = read_target(connection, attempt.connection, attempt.model)
             write_target(connection, attempt.model, before, learn(before))
             return True

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from omniroute_agent.store.counts import forget_counts
 from omniroute_agent.store.database import Database
 from omniroute_agent.store.health import forget_locks
+from omniroute_agent.store.quota import forget_readings
 
 BATCH: Final = 500
 """Rows per commit, so that requests never wait long behind the sweep."""
@@ -40,7 +42,10 @@ async def sweep(database: Database, *, now: float, keep: Retention) -> int:
         gone += await _all(database, partial(_delete, statement=statement, before=before))
     gone += await _all(database, partial(_ledger_batch, before=ledger))
     # A day later no lock of the same model is its continuation any more.
-    return gone + await _all(database, partial(forget_locks, before=now - DAY_SECONDS, limit=BATCH))
+    gone += await _all(database, partial(forget_locks, before=now - DAY_SECONDS, limit=BATCH))
+    for forget in (forget_readings, forget_counts):
+        gone += await _all(database, partial(forget, before=now - 62 * DAY_SECONDS, limit=BATCH))
+    return gone
 
 
 async def _all(database: Database, batch: Callable[[sqlite3.Connection], int]) -> int:

@@ -12,9 +12,11 @@ from fakes import Upstream, fake_ports, openai_stream, openai_stream_bytes
 from omniroute_agent.engine.attempt import Try, attempt
 from omniroute_agent.engine.faults import Fault
 from omniroute_agent.engine.request import TimeLimits
-from omniroute_agent.kernel.chat import Chat, ChatEvent, Finished, Message, Text, TextDelta
+from omniroute_agent.engine.windows import Heard
+from omniroute_agent.kernel.chat import Chat, ChatEvent, Finished, Message, ReasoningDelta, Text, TextDelta
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.providers.model import Connection, Endpoint, Provider
+from omniroute_agent.wire.dialect import Quirks
 from virtual_time import run_virtual
 
 LIMITS = TimeLimits(connect=10, first_token=60, between_chunks=30, total=300)
@@ -36,20 +38,28 @@ class Timed(httpx2.AsyncByteStream):
         self.closed = True
 
 
-def target(*, key: str = "obviously-fake-key") -> Connection:
+def target(
+    *, key: str = "obviously-fake-key", dialect: str = "openai-chat", quirks: Quirks | None = None
+) -> Connection:
     async def reach() -> Endpoint:
         return Endpoint(base_url="https://one.example/v1", secret=Secret(key))
 
-    provider = Provider(id="x", title="x", base_url="https://one.example/v1", dialect="openai-chat")
+    provider = Provider(
+        id="x", title="x", base_url="https://one.example/v1", dialect=dialect, quirks=quirks or Quirks()
+    )
     return Connection(id="x", provider=provider, source="settings", tier="key", reach=reach)
 
 
 async def events(
-    upstream: httpx2.AsyncBaseTransport, *, limits: TimeLimits = LIMITS, seconds_left: float = 600
+    upstream: httpx2.AsyncBaseTransport,
+    *,
+    limits: TimeLimits = LIMITS,
+    seconds_left: float = 600,
+    connection: Connection | None = None,
 ) -> list[ChatEvent | Fault]:
     chat = Chat(model="m", messages=(Message("user", (Text("Hi"),)),))
-    plan = Try(connection=target(), model="m", chat=chat, limits=limits, seconds_left=seconds_left)
-    return [event async for event in attempt(plan, fake_ports(upstream))]
+    plan = Try(connection=connection or target(), model="m", chat=chat, limits=limits, seconds_left=seconds_left)
+    return [event async for event in attempt(plan, fake_ports(upstream)) if not isinstance(event, Heard)]
 
 
 def stream(*pieces: tuple[float, bytes]) -> httpx2.Response:
@@ -148,3 +158,45 @@ def test_an_endless_error_page_is_read_only_to_a_bound() -> None:
     found, _ = run_virtual(events(Upstream([httpx2.Response(500, stream=body)])))
     assert last(found) == "server_error"
     assert body.pieces < 100
+
+
+# ---- dialects whose path, framing or body is their own
+
+GEMINI_ANSWER = {"candidates": [{"content": {"parts": [{"text": "<think>Hm</think>Hi"}]}, "finishReason": "STOP"}]}
+
+
+def test_a_model_stands_in_the_path_where_its_dialect_has_it_there() -> None:
+    asked: list[str] = []
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(str(request.url))
+        return httpx2.Response(200, json=GEMINI_ANSWER)
+
+    found, _ = run_virtual(events(Upstream([answer]), connection=target(dialect="gemini")))
+    assert asked == ["https://one.example/v1/models/m:streamGenerateContent?alt=sse"]
+    assert last(found) == "Finished"
+
+
+def test_lines_of_json_are_a_stream_to_a_dialect_that_streams_them() -> None:
+    lines = b'{"message":{"content":"Hi"},"done":false}\n{"message":{},"done":true,"done_reason":"stop"}\n'
+    reply = httpx2.Response(200, headers={"content-type": "application/x-ndjson"}, content=lines)
+    found, _ = run_virtual(events(Upstream([reply]), connection=target(dialect="ollama")))
+    assert found == [TextDelta("Hi"), Finished("stop")]
+    other = httpx2.Response(200, headers={"content-type": "application/x-ndjson"}, content=lines)
+    assert last(run_virtual(events(Upstream([other])))[0]) == "malformed"
+
+
+def test_reasoning_in_the_text_of_a_whole_answer_is_told_apart_too() -> None:
+    connection = target(dialect="gemini", quirks=Quirks(think_tags=True))
+    found, _ = run_virtual(events(Upstream([httpx2.Response(200, json=GEMINI_ANSWER)]), connection=connection))
+    assert found == [ReasoningDelta("Hm"), TextDelta("Hi"), Finished("stop")]
+
+
+@pytest.mark.parametrize(("header", "hint"), [({}, 34.0), ({"retry-after": "7"}, 7.0)])
+def test_a_hint_in_the_body_counts_where_no_header_gives_one(header: dict[str, str], hint: float) -> None:
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s"}
+    error = {"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED", "details": [info]}}
+    reply = httpx2.Response(429, headers=header, json=error)
+    (fault,), _ = run_virtual(events(Upstream([reply]), connection=target(dialect="gemini")))
+    assert isinstance(fault, Fault)
+    assert (fault.kind, fault.retry_after) == ("rate_limited", hint)

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from fakes import Pieces, Upstream, openai_error, openai_stream, openai_stream_bytes, sse
-from houses import OWNER, a_house, ask
+from houses import OWNER, TWO_TARGETS, a_house, ask
 from omniroute_agent.app import House
 from omniroute_agent.engine.decision import Decision
 from omniroute_agent.engine.events import Discarded, Done, EngineEvent
@@ -367,3 +367,25 @@ async def test_a_key_that_a_provider_repeats_reaches_no_error_no_receipt_and_no_
     shown += caplog.text + "".join(path.read_bytes().decode("latin-1") for path in (tmp_path / "data").glob("storage*"))
     assert "Bad key ***" in shown
     assert key not in shown
+
+
+async def order_of(directory: Path, strategy: str, extra: str) -> list[str]:
+    """The plan of one request for the combo `both` under another strategy."""
+    settings = TWO_TARGETS.replace('name = "both"', f'name = "both"\nstrategy = "{strategy}"\n{extra}')
+    async with a_house(directory, settings=settings) as house:
+        planned, *_ = await house.parts.engine.plan(ask(house))
+    return [choice.target for choice in planned.plan.choices]
+
+
+async def test_a_weight_of_nothing_is_never_drawn_first(tmp_path: Path) -> None:
+    heavy = 'weights = { "one/alpha" = 0, "two/beta" = 1 }'
+    assert await order_of(tmp_path, "weighted", heavy) == ["two/beta", "one/alpha"]
+
+
+async def test_a_random_combo_follows_the_dice(tmp_path: Path) -> None:
+    drawn: set[tuple[str, ...]] = set()
+    async with a_house(tmp_path, settings=TWO_TARGETS.replace('"both"', '"both"\nstrategy = "random"')) as house:
+        for _ in range(20):
+            planned, *_ = await house.parts.engine.plan(ask(house))
+            drawn.add(tuple(choice.target for choice in planned.plan.choices))
+    assert drawn == {("one/alpha", "two/beta"), ("two/beta", "one/alpha")}
