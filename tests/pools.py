@@ -135,10 +135,12 @@ def worlds(draw: st.DrawFn) -> tuple[list[Option], Situation]:
     at = moment(
         *health,
         dice=draw(st.lists(st.floats(0, 1, exclude_max=True), max_size=4)),
-        stats=draw(st.dictionaries(some, stats_rows)),
-        quotas=draw(st.dictionaries(st.sampled_from("abcdef") | some, st.lists(windows, max_size=3).map(tuple))),
+        stats=draw(st.dictionaries(some, stats_rows, max_size=5)),
+        quotas=draw(
+            st.dictionaries(st.sampled_from("abcdef") | some, st.lists(windows, max_size=2).map(tuple), max_size=4)
+        ),
         options=draw(knob_values),
-        benches=draw(st.dictionaries(some, benches)),
+        benches=draw(st.dictionaries(some, benches, max_size=4)),
         affinity=draw(st.none() | some.map(lambda t: Affinity(target=t, served_at=NOW - 9, expires_at=NOW + 9))),
         task=draw(st.none() | st.sampled_from(["coding", "analysis"])),
         pool=tuple(draw(st.lists(some, unique=True))),

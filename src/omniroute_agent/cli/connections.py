@@ -28,6 +28,12 @@ from omniroute_agent.settings.values import check_address, check_name, moment
 T = TypeVar("T")
 
 _NEVER: Final = "never"
+_ORIGINS: Final[Mapping[str, str]] = {
+    "environment": "a key in the environment",
+    "settings": "the settings file",
+    "loopback": "a model server that runs on this machine",
+    "local": "the embedded model",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,14 +145,6 @@ def rotate_key(start: Start, *, as_json: bool) -> int:
     else:
         out().line(f"Connections sealed anew: {count}. The master key: {where}.")
     return 0
-
-
-_ORIGINS: Mapping[str, str] = {
-    "environment": "a key in the environment",
-    "settings": "the settings file",
-    "loopback": "a model server that runs on this machine",
-    "local": "the embedded model",
-}
 
 
 def _refuse_keys(wanted: Wanted) -> None:

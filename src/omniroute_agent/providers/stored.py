@@ -1,7 +1,7 @@
 """Connections added by hand: opened for use, sealed for keeping, and sealed anew under another key.
 
-What is sealed is bound to its row, and to the provider and address it may go to: whoever can write the database but
-does not have the master key cannot point a key at another server.
+What is sealed is bound to its row, and to the provider, address and proxy it may go to: whoever can write the database
+but does not have the master key cannot point a key at another server.
 """
 
 import asyncio
@@ -131,8 +131,9 @@ class StoredConnections:
 
     async def remove(self, connection_id: str) -> bool:
         """False when there was none."""
+        found = await self._rows.delete(connection_id)
         self._look_at = float("-inf")
-        return await self._rows.delete(connection_id)
+        return found
 
     async def rotate(self) -> tuple[int, str]:
         """Seal everything anew under a new key, all of it or nothing. Gives the number of connections and where the
@@ -186,7 +187,8 @@ class StoredConnections:
     def _take(self, opened: tuple[StoredConnection, ...]) -> None:
         for each in opened:
             if each.base_url and each.enabled and not each.trouble:
-                self._allow(each.base_url)
+                with suppress(ValueError):  # written by another hand: the guard will not let it pass
+                    self._allow(each.base_url)
         specs = tuple(each.spec() for each in opened)
         if specs != self._specs:
             self._specs = specs
@@ -280,4 +282,7 @@ def _sealed(row: ConnectionRow, wanted: StoredConnection, key: "Callable[[], Mas
 
 
 def _place(row: ConnectionRow, column: str) -> Place:
-    return Place(table=TABLE, column=column, row=row.id, version=row.version, bound=(row.provider, row.base_url or ""))
+    way = () if row.proxy is None else (row.proxy,)
+    return Place(
+        table=TABLE, column=column, row=row.id, version=row.version, bound=(row.provider, row.base_url or "", *way)
+    )

@@ -151,9 +151,10 @@ def system_ring() -> Ring | None:
     for one in getattr(backend, "backends", None) or (backend,):
         package, _, module = type(one).__module__.rpartition(".")
         if package == "keyring.backends" and module in _TRUSTED:
-            with suppress(KeyringError, RuntimeError, OSError):
+            # Whatever a backend raises: it is of no use here then.
+            with suppress(Exception):
                 one.get_password(_SERVICE, "probe")
-                return _Guarded(cast("Ring", one), KeyringError)
+                return _Guarded(cast("Ring", one))
     return None
 
 
@@ -290,9 +291,8 @@ class _RingPlace:
 class _Guarded:
     """A keyring whose failures are ours to read: it may be locked, or its daemon gone."""
 
-    def __init__(self, ring: Ring, failure: type[Exception]) -> None:
+    def __init__(self, ring: Ring) -> None:
         self._ring = ring
-        self._failure = failure
 
     def get_password(self, service: str, username: str) -> str | None:
         return self._told(lambda: self._ring.get_password(service, username))
@@ -306,7 +306,7 @@ class _Guarded:
     def _told(self, call: Callable[[], str | None]) -> str | None:
         try:
             return call()
-        except (self._failure, RuntimeError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 (each backend has errors of its own, from the bus below it too)
             message = (
                 f"the system's keyring refused ({type(error).__name__}); unlock it, or set secrets.keyring to false"
             )

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from omniroute_agent.kernel.headers import FORBIDDEN, header_fault
@@ -10,6 +12,11 @@ def test_a_forbidden_header_is_refused_in_any_spelling(name: str) -> None:
 
 def test_a_key_is_sent_the_way_of_keys() -> None:
     assert "give the key as a key" in (header_fault("Authorization", "Bearer fake") or "")
+
+
+def test_the_page_lists_every_forbidden_name() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "settings.md").read_text(encoding="utf-8").lower()
+    assert [name for name in FORBIDDEN if f"`{name}`" not in page and "cookie" not in name] == []
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a:b", "a\r\nb", "ü", "a" * 101])

@@ -13,6 +13,7 @@ from fakes import FakeClock, fake_ports
 from omniroute_agent.kernel.proxy import proxy_of
 from omniroute_agent.kernel.sealed import CannotUnseal
 from omniroute_agent.kernel.secret import Secret
+from omniroute_agent.outside.addresses import AllowedOrigins
 from omniroute_agent.providers.discovery import Connections, ConnectionSpec, request_headers
 from omniroute_agent.providers.stored import AGAIN_SECONDS, LOOK_SECONDS, StoredConnection, StoredConnections
 from omniroute_agent.settings.master_key import MasterKeys, key_places
@@ -122,13 +123,32 @@ async def test_swapped_rows_do_not_open(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", ["base_url = 'https://thief.example/v1'", "provider = 'groq'", "version = version + 1"]
+    "change",
+    [
+        "base_url = 'https://thief.example/v1'",
+        "provider = 'groq'",
+        "version = version + 1",
+        "proxy = 'http://thief.example:1'",
+    ],
 )
 async def test_a_key_cannot_be_pointed_at_another_server(tmp_path: Path, change: str) -> None:
     async with a_store(tmp_path) as store:
         await store.put("work", to(WORK))
     by_hand(tmp_path, f"UPDATE connection SET {change}")  # noqa: S608 (constants)
     assert "changed outside this program" in ((await troubles(tmp_path))["work"] or "")
+
+
+async def test_a_row_of_another_hand_breaks_nothing_else(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        await store.put("work", to(WORK))
+        await store.put("lab", to(StoredConnection(id="lab", provider="custom-openai", base_url="http://10.0.0.7/v1")))
+    by_hand(tmp_path, "UPDATE connection SET base_url = 'nonsense', models = 7, expires_at = 1e300 WHERE id = 'lab'")
+    allowed = AllowedOrigins()
+    database = await Database.open(tmp_path)
+    keys = MasterKeys(lambda: key_places(tmp_path, keyring=False, environment={}))
+    store = StoredConnections(ConnectionRows(database), keys, fake_ports(), allow=allowed.allow)
+    assert [(spec.id, spec.trouble) for spec in await store.specs()] == [("lab", None), ("work", None)]
+    await database.close()
 
 
 async def test_an_older_key_put_back_does_not_open(tmp_path: Path) -> None:
