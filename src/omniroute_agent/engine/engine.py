@@ -15,11 +15,12 @@ from omniroute_agent.engine.attempt import Try, attempt
 from omniroute_agent.engine.breaker import admit, clock
 from omniroute_agent.engine.candidates import Gathered, Gatherer
 from omniroute_agent.engine.decision import Choice, Exclusion
+from omniroute_agent.engine.eligibility import affordable, rooms_of
 from omniroute_agent.engine.events import Discarded, Done, EngineEvent, Routed
 from omniroute_agent.engine.failure import failure_of
 from omniroute_agent.engine.faults import Fault
 from omniroute_agent.engine.needs import Needs, needs_of
-from omniroute_agent.engine.plan import Planned, affordable, make_plan, rooms_of
+from omniroute_agent.engine.plan import Planned, make_plan
 from omniroute_agent.engine.request import Request
 from omniroute_agent.engine.retry import RetryBudget
 from omniroute_agent.engine.run import Pair, Run

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from omniroute_agent.engine.combos import Combo
 from omniroute_agent.engine.decision import Plan
+from omniroute_agent.engine.eligibility import DEFAULT_OUTPUT_CAP, LAST_RESORT_OUTPUT_CAP
 from omniroute_agent.engine.needs import Needs
-from omniroute_agent.engine.plan import DEFAULT_OUTPUT_CAP, LAST_RESORT_OUTPUT_CAP, make_plan
+from omniroute_agent.engine.plan import make_plan
 from omniroute_agent.engine.request import Request
 from omniroute_agent.engine.situation import Candidate, Situation
 from omniroute_agent.kernel.health import ConnectionHealth, ModelLock

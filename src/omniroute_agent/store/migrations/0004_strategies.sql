@@ -1,0 +1,1 @@
+-- What strategies remember from one request to the next.

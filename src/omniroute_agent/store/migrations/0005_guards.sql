@@ -1,0 +1,1 @@
+-- Guards that were set at run time, and what their owner was asked.

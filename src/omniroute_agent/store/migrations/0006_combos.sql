@@ -1,0 +1,1 @@
+-- Combos that were made at run time.

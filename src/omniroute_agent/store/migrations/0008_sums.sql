@@ -1,0 +1,1 @@
+-- Sums that make reports quick, and the resilience profile in force.
