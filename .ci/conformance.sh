@@ -17,11 +17,11 @@ install @modelcontextprotocol/conformance "$VERSION"
 
 work=$(mktemp -d)
 REPORTS=${REPORTS:-$work/reports}
-"${PYTHON:-python3}" "$here/../tests/conformance/server.py" "$work/house" "$work/port" &
+"${PYTHON:-python3}" "$here/../tests/conformance/server.py" "$work/house" "$work/url" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
 waited=0
-until [ -s "$work/port" ]; do
+until [ -s "$work/url" ]; do
     kill -0 "$server" 2>/dev/null || { echo "the server did not start" >&2; exit 1; }
     [ "$waited" -lt 60 ] || { echo "the server was not ready within 60 s" >&2; exit 1; }
     sleep 1
@@ -31,6 +31,6 @@ done
 status=0
 for revision in 2025-11-25 2026-07-28; do
     "$node" "$NODE_DIR/node_modules/@modelcontextprotocol/conformance/dist/index.js" server \
-        --url "http://127.0.0.1:$(cat "$work/port")/mcp" --requirements "$revision" -o "$REPORTS/$revision" || status=1
+        --url "$(cat "$work/url")" --requirements "$revision" -o "$REPORTS/$revision" || status=1
 done
 exit "$status"

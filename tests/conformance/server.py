@@ -1,6 +1,6 @@
 """The house's HTTP door with the suite's fixtures in it, until SIGTERM. For the conformance suite alone.
 
-python server.py DATA_DIRECTORY PORT_FILE       writes the port it listens on into the file once it is ready
+python server.py DATA_DIRECTORY URL_FILE       writes its address into the file once it is ready
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from omniroute_agent.doors.mcp.server import make_server
 from omniroute_agent.tooling.parts import Parts
 
 
-async def serve(directory: Path, port_file: Path) -> None:
+async def serve(directory: Path, url_file: Path) -> None:
     settings = settings_of(directory, "", {})
     async with open_house(settings, door="conformance", environment={}, caretakers=False) as house:
 
@@ -35,13 +35,13 @@ async def serve(directory: Path, port_file: Path) -> None:
             # The suite has no way to send a key.
             anyone=Holder(id="owner", scopes=frozenset(("*",))),
         )
-        await serve_http(app, "127.0.0.1", 0, ready=lambda port: _announce(port_file, port))
+        await serve_http(app, "127.0.0.1", 0, ready=lambda port: _announce(url_file, port))
 
 
-def _announce(port_file: Path, port: int) -> None:
-    begun = port_file.with_suffix(".begun")
-    begun.write_text(str(port), "utf-8")
-    begun.replace(port_file)
+def _announce(url_file: Path, port: int) -> None:
+    begun = url_file.with_suffix(".begun")
+    begun.write_text(f"http://127.0.0.1:{port}/mcp", "utf-8")
+    begun.replace(url_file)
 
 
 if __name__ == "__main__":
