@@ -8,7 +8,7 @@ upstream.
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -21,7 +21,7 @@ from omniroute_agent.engine.faults import Fault, scrub
 from omniroute_agent.engine.refusals import refusal_of, streamed_fault
 from omniroute_agent.engine.request import TimeLimits
 from omniroute_agent.engine.windows import Heard, readings_of
-from omniroute_agent.kernel.chat import Chat, ChatEvent
+from omniroute_agent.kernel.chat import Chat, ChatEvent, Finished
 from omniroute_agent.kernel.errors import NoRoute
 from omniroute_agent.kernel.fold import events_of
 from omniroute_agent.kernel.ports import Ports, by_way_of
@@ -32,6 +32,7 @@ from omniroute_agent.providers.model import Connection, Endpoint
 from omniroute_agent.providers.proxies import proxy_for
 from omniroute_agent.wire.dialect import Dialect, StreamedError, Truncated, WireError
 from omniroute_agent.wire.members import json_object
+from omniroute_agent.wire.packed import Unpacker
 from omniroute_agent.wire.table import DIALECTS
 from omniroute_agent.wire.think_tags import ThinkTags, without_tags
 
@@ -40,6 +41,9 @@ MAX_STREAM: Final = 256 * 1024 * 1024
 MAX_ERROR_BODY: Final = 64 * 1024
 MAX_ANSWER_BODY: Final = 32 * 1024 * 1024
 """Bytes of a JSON answer that came although a stream was asked for."""
+LINGER_SECONDS: Final = 1.0
+"""How long the upstream may take to end after the answer has ended. Usage may still come, and a connection whose body
+was read to its end is used again; but a complete answer is never lost to what follows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,9 @@ class Try:
     """The way out when the connection names none itself."""
 
 
+_DID_NOT_END: Final = Fault(kind="idle_timeout", detail="The connection stayed open after the answer.")
+
+
 class _Limit:
     """The time limit in force now and the fault it stands for: first token, then between chunks, inside the total."""
 
@@ -65,13 +72,25 @@ class _Limit:
         self._end = loop.time() + min(plan.limits.total, plan.seconds_left)
         self._first = loop.time() + plan.limits.first_token
         self._begun = False
+        self._lingers: float | None = None
 
     def begin(self) -> None:
         self._begun = True
 
+    @property
+    def complete(self) -> bool:
+        """The answer has reached its own end."""
+        return self._lingers is not None
+
+    def finish(self) -> None:
+        if self._lingers is None:
+            self._lingers = asyncio.get_running_loop().time() + LINGER_SECONDS
+
     def next(self) -> tuple[float, Fault]:
         """When (loop time) to stop waiting for the next piece, and what it means."""
         limits = self._limits
+        if self._lingers is not None:
+            return self._lingers, _DID_NOT_END
         if self._begun:
             when = asyncio.get_running_loop().time() + limits.between_chunks
             fault = Fault(
@@ -103,6 +122,7 @@ async def attempt(plan: Try, ports: Ports) -> AsyncGenerator[ChatEvent | Heard |
                 refused, readings = await _refusal(response, dialect, secret, ports)
             else:
                 readings = readings_of(response.headers.items(), ports.now())
+                _check_status(response)
         if readings:
             yield Heard(readings)
         if refused is not None:
@@ -132,6 +152,8 @@ def _request(plan: Try, dialect: Dialect, ports: Ports, endpoint: Endpoint) -> h
         headers={
             "content-type": "application/json",
             "accept": "text/event-stream",
+            # Saves little on small events and spares us from unpacking what may be a bomb.
+            "accept-encoding": "identity",
             **request_headers(plan.connection, endpoint, plan.model),
         },
         extensions=by_way_of(proxy_for(endpoint, plan.proxy)),
@@ -145,10 +167,13 @@ async def _refusal(
 ) -> tuple[Fault, tuple[QuotaReading, ...]]:
     """An error answer as a fault, and what it told of the account's quota."""
     body = bytearray()
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) > MAX_ERROR_BODY:
-            break
+    # The status says the most; of the rest counts what can be read.
+    with suppress(WireError, httpx2.TransportError):
+        async with aclosing(_unpacked(response)) as pieces:
+            async for piece in pieces:
+                body += piece
+                if len(body) > MAX_ERROR_BODY:
+                    break
     return refusal_of(
         response.status_code,
         response.headers,
@@ -158,6 +183,18 @@ async def _refusal(
         now=ports.now(),
         phrase=response.reason_phrase,
     )
+
+
+def _check_status(response: httpx2.Response) -> None:
+    """
+    Raises:
+        WireError: no answer comes with this status. A redirect is not followed: the key goes to its own address only.
+    """
+    status = response.status_code
+    if status >= 300:  # noqa: PLR2004 (RFC 9110 §15.4)
+        raise WireError(f"It answered with a redirect ({status}), which is not followed; its address may be wrong.")
+    if status in (204, 205):  # RFC 9110 §15.3
+        raise WireError(f"It answered with the status {status}, which brings no answer.")
 
 
 async def _events(
@@ -170,19 +207,42 @@ async def _events(
         for event in without_tags(whole, ThinkTags()) if plan.connection.provider.quirks.think_tags else whole:
             yield event
         return
-    parser, decoder = dialect.splitter(), dialect.decoder(plan.connection.provider.quirks)
-    if kind and kind != parser.media_type:
+    if kind and kind != dialect.splitter().media_type:
         raise WireError(f"It answered {kind} instead of an event stream.")
-    pieces, received = response.aiter_bytes(), 0
-    while (piece := await _next(pieces, limit)) is not None:
-        received += len(piece)
-        if received > MAX_STREAM:
-            raise WireError("Its answer is longer than 256 MiB.")
-        for sent in parser.feed(piece):
-            for event in decoder.feed(sent):
-                limit.begin()
+    async with aclosing(_streamed(response, dialect, plan, limit)) as events:
+        try:
+            async for event in events:
+                if isinstance(event, Finished):
+                    limit.finish()
                 yield event
+        except (WireError, httpx2.TransportError, TimeoutError):
+            if not limit.complete:
+                raise
+
+
+async def _streamed(
+    response: httpx2.Response, dialect: Dialect, plan: Try, limit: _Limit
+) -> AsyncGenerator[ChatEvent, None]:
+    parser, decoder, received = dialect.splitter(), dialect.decoder(plan.connection.provider.quirks), 0
+    async with aclosing(_unpacked(response)) as pieces:
+        while (piece := await _next(pieces, limit)) is not None:
+            received += len(piece)
+            if received > MAX_STREAM:
+                raise WireError("Its answer is longer than 256 MiB.")
+            for sent in parser.feed(piece):
+                for event in decoder.feed(sent):
+                    limit.begin()
+                    yield event
     decoder.close()
+
+
+async def _unpacked(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
+    """The body as it arrives. The client's own unpacking knows no bounds, so it is not used."""
+    unpacker, stream = Unpacker(response.headers.get("content-encoding", "")), response.stream
+    assert isinstance(stream, httpx2.AsyncByteStream)
+    async for packed in stream:
+        for piece in unpacker.feed(packed):
+            yield piece
 
 
 async def _next(pieces: AsyncIterator[bytes], limit: _Limit) -> bytes | None:
@@ -193,12 +253,12 @@ async def _next(pieces: AsyncIterator[bytes], limit: _Limit) -> bytes | None:
 async def _whole_answer(response: httpx2.Response, dialect: Dialect, limit: _Limit) -> AsyncGenerator[ChatEvent, None]:
     """Some servers answer JSON although a stream was asked for; the same events come of it."""
     body = bytearray()
-    pieces = response.aiter_bytes()
-    while (piece := await _next(pieces, limit)) is not None:
-        body += piece
-        if len(body) > MAX_ANSWER_BODY:
-            raise WireError("Its answer is larger than 32 MiB.")
-    text = bytes(body).decode("utf-8", "replace")
+    async with aclosing(_unpacked(response)) as pieces:
+        while (piece := await _next(pieces, limit)) is not None:
+            body += piece
+            if len(body) > MAX_ANSWER_BODY:
+                raise WireError("Its answer is larger than 32 MiB.")
+    text = bytes(body).decode("utf-8-sig", "replace")
     value = json_object(text)
     if value is None:
         raise WireError("It answered JSON that is cut off or is not an object.", excerpt=text)

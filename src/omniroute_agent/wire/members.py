@@ -16,6 +16,9 @@ from omniroute_agent.kernel.chat import Rest
 from omniroute_agent.kernel.errors import InvalidRequest
 from omniroute_agent.wire.errors import WireError
 
+MOST: Final = 2**31 - 1
+"""Of anything that is counted; more is a mistake, and times a price it would not fit any ledger."""
+
 Refuse = Callable[[str], Exception]
 
 
@@ -79,14 +82,14 @@ class Members:
         return value
 
     def count_or_none(self, key: str) -> int | None:
-        """A whole number of at least 0; 5.0 counts as 5."""
+        """A whole number from 0 to `MOST`; 5.0 counts as 5."""
         value = self.take(key)
         if value is None:
             return None
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise self.refused(key, "a whole number, 0 or more")
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST:
+            raise self.refused(key, f"a whole number from 0 to {MOST}")
         return value
 
     def number_or_none(self, key: str) -> float | None:

@@ -32,7 +32,7 @@ class LineParser:
         lines: list[ServerSentEvent] = []
         for following in others:
             # Whole lines only are decoded, so no character is ever cut.
-            text = b"".join(self._held).decode("utf-8", "replace").strip()
+            text = b"".join(self._held).decode("utf-8-sig", "replace").strip()
             self._held, self._size = [], 0
             if text:
                 lines.append(ServerSentEvent(text))
