@@ -1,13 +1,33 @@
-"""Refresh the generated parts of the pages: the tool table of the README and the table of docs/settings.md.
+"""Refresh the generated parts of the pages: the tool table of the README, the tables of docs/settings.md,
+docs/providers.md, docs/strategies.md and docs/errors.md.
 
 python .ci/pages.py            write them
 python .ci/pages.py --check    only say whether they are current
 """
 
+import inspect
 import json
+import re
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from omniroute_agent.engine import bandit, learner
+from omniroute_agent.engine.faults import EFFECTS, Effect
+from omniroute_agent.engine.scoring import DIVERSITY_WEIGHT, INCIDENT, PACKS, Weights
+from omniroute_agent.engine.strategies import STRATEGIES
+from omniroute_agent.engine.strategies import knobs as options
+from omniroute_agent.engine.strategies.sources import (
+    HEALING,
+    KNOWING_PREFIXES,
+    KNOWING_THE_LAST_ANSWER,
+    MEASURED,
+    TAKING_TURNS,
+)
+from omniroute_agent.kernel import errors
+from omniroute_agent.kernel.headers import FORBIDDEN
+from omniroute_agent.providers.model import Provider
+from omniroute_agent.providers.table import PROVIDERS
 from omniroute_agent.settings.page import table as settings_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +42,148 @@ def tool_table(contracts: Path) -> str:
         scopes = ", ".join(f"`{scope}`" for scope in contract["scopes"])
         rows.append(f"| `{contract['name']}` | {sentence} | {scopes} |")
     return "\n".join(["| tool | what it does | scope |", "|---|---|---|", *rows]) + "\n"
+
+
+def provider_table() -> str:
+    """One row per provider that has an address, by its title."""
+    head = "| id | provider | dialect | address | key in | tier | address read in | checked |"
+    rows = [_provider_row(row) for row in sorted(PROVIDERS.values(), key=lambda row: row.title.lower()) if row.base_url]
+    return "\n".join([head, "|---" * 8 + "|", *rows]) + "\n"
+
+
+def _provider_row(row: Provider) -> str:
+    keys = " ".join(f"`{name}`" for name in row.env) or ("none needed" if row.auth == "none" else "-")
+    seen = ", ".join(f"[own page]({row.source})" if name == "own page" else name for name in row.seen)
+    cells = (
+        f"`{row.id}`",
+        f"[{row.title}]({row.source})",
+        row.dialect,
+        f"`{row.base_url}`",
+        keys,
+        row.tier,
+        seen,
+        row.checked,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def blank_table() -> str:
+    """What is to be filled in, by provider."""
+    rows = [
+        f"| `{row.id}` | `{blank.name}` | {blank.means} | {' '.join(f'`{name}`' for name in blank.env)} |"
+        for row in PROVIDERS.values()
+        for blank in row.blanks
+    ]
+    return "\n".join(["| provider | name | what it is | variable |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def header_table() -> str:
+    """Headers that may not be added, those with one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in FORBIDDEN.items():
+        reasons.setdefault(reason, []).append(f"`{name}`")
+    rows = [f"| {', '.join(names)} | {reason} |" for reason, names in reasons.items()]
+    return "\n".join(["| header | it |", "|---|---|", *rows]) + "\n"
+
+
+def strategy_table() -> str:
+    """One row per strategy: what it does, what is measured or remembered for it, the options it takes."""
+    seen = (
+        (MEASURED, "answers and times of the last hour"),
+        (TAKING_TURNS, "whose turn it was"),
+        (KNOWING_THE_LAST_ANSWER, "who answered last"),
+        (KNOWING_PREFIXES, "who served this prompt's beginning"),
+        (HEALING, "who sits out"),
+    )
+    rows = [
+        (
+            f"`{name}`",
+            _first_sentence(strategy),
+            ", ".join(what for names, what in seen if name in names) or "-",
+            ", ".join(f"`{knob.name}`" for knob in options.KNOBS.get(name, ())) or "-",
+        )
+        for name, strategy in STRATEGIES.items()
+    ]
+    return _table(("strategy", "what it does", "measures or remembers", "options"), rows)
+
+
+def _first_sentence(described: object) -> str:
+    text = " ".join((inspect.getdoc(described) or "").split("\n\n")[0].split())
+    return text.split(". ")[0].rstrip(".") + "."
+
+
+def option_table() -> str:
+    """The options of combos, and `adapt`, which goes with every strategy."""
+    rows = [
+        (f"`{knob.name}`", ", ".join(f"`{n}`" for n, own in options.KNOBS.items() if knob in own), *_bounds(knob))
+        for knob in (*dict.fromkeys(knob for own in options.KNOBS.values() for knob in own), options.ADAPT)
+    ]
+    return _table(("option", "strategy", "value", "default"), [(a, b or "all", c, d) for a, b, c, d in rows])
+
+
+def _bounds(knob: options.Knob) -> tuple[str, str]:
+    match knob:
+        case options.Number():
+            kind = "whole number" if knob.whole else "number"
+            return f"{kind} from {knob.low:g} to {knob.high:g}", f"{knob.default:g}"
+        case options.Word():
+            return ", ".join(knob.words), knob.default
+        case options.Switch():
+            return "true or false", "-"
+        case options.Weights():
+            return "target = share, …", "-"
+
+
+def factor_table() -> str:
+    """Factors of `auto` by pack, and what an incident makes of them."""
+    packs = {**PACKS, "in an incident": INCIDENT}
+    rows = [(name, *(f"{getattr(weights, name):.2f}" for weights in packs.values())) for name in Weights._fields]
+    rows.append(("diversity", *(f"+ {DIVERSITY_WEIGHT:.2f}" for _ in packs)))
+    return _table(("factor", *packs), rows)
+
+
+def learner_table() -> str:
+    """The numbers the learner works with."""
+    rows = (
+        ("an answer without a visible flaw", "1"),
+        ("cut off by its length limit", f"{learner.TRUNCATED:g}"),
+        ("JSON or tool arguments that are not what was asked for", f"{learner.MISSHAPEN:g}"),
+        ("refused, or failed", "0"),
+        ("taken off for cost, at most", f"{learner.COST_WEIGHT:g}"),
+        ("outcomes of a task before it draws", f"{bandit.ENOUGH:g}"),
+        ("targets in play", f"{bandit.MOST_ARMS}"),
+        ("share spread evenly over them", f"{bandit.EXPLORATION:.0%}"),
+        ("days after which an outcome counts half", f"{bandit.HALF_LIFE / 86_400:g}"),
+        ("outcomes a target is remembered by, at most", f"{bandit.MEMORY:g}"),
+    )
+    return _table(("what", "number"), rows)
+
+
+def fault_table() -> str:
+    """One row per kind of fault."""
+    head = ("fault", "when", "then", "what is held back", "breaker", "same target again")
+    return _table(head, [_fault_row(kind, effect) for kind, effect in EFFECTS.items()])
+
+
+def _fault_row(kind: str, effect: Effect) -> tuple[str, ...]:
+    lock = "-"
+    if effect.lock != "none":
+        seconds = "the profile's cool-down" if effect.seconds is None else f"{effect.seconds:g} s"
+        lock = f"the {effect.lock}: the provider's hint, else {seconds}"
+    breaker = "counts" if effect.outage else "untouched" if effect.silent else "closes"
+    again = "once, if nothing else is left" if effect.retry else "no"
+    return f"`{kind}`", effect.when, "ends" if effect.ends_loop else "next target", lock, breaker, again
+
+
+def error_table() -> str:
+    """One row per error a caller can get, as the tree in `kernel/errors.py` draws them."""
+    rows = re.findall(r"^[├└]── \w+ +(\w+) +(.+)$", errors.__doc__ or "", re.MULTILINE)
+    return _table(("code", "whose fault"), [(f"`{code}`", whose) for code, whose in rows])
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def refreshed(page: str, name: str, content: str) -> str:
@@ -43,6 +205,15 @@ def stale(*, write: bool) -> list[str]:
     parts = [
         (ROOT / "README.md", "tools", tool_table(ROOT / "tools" / "contracts")),
         (ROOT / "docs" / "settings.md", "settings", settings_table()),
+        (ROOT / "docs" / "providers.md", "providers", provider_table()),
+        (ROOT / "docs" / "providers.md", "blanks", blank_table()),
+        (ROOT / "docs" / "providers.md", "headers", header_table()),
+        (ROOT / "docs" / "strategies.md", "strategies", strategy_table()),
+        (ROOT / "docs" / "strategies.md", "options", option_table()),
+        (ROOT / "docs" / "strategies.md", "factors", factor_table()),
+        (ROOT / "docs" / "strategies.md", "learner", learner_table()),
+        (ROOT / "docs" / "errors.md", "faults", fault_table()),
+        (ROOT / "docs" / "errors.md", "codes", error_table()),
     ]
     found = []
     for path, name, content in parts:

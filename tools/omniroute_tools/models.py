@@ -1,5 +1,6 @@
 """The catalogue as a tool."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
@@ -32,7 +33,7 @@ class ModelPrice(ToolOutput):
 
 
 class CatalogModel(ToolOutput):
-    id: str = Field(description="connection/model, to be used as model.")
+    id: str = Field(description="To be used as model.")
     provider: str
     context_tokens: int | None
     max_output_tokens: int | None
@@ -41,7 +42,9 @@ class CatalogModel(ToolOutput):
     json_schema: bool | None
     reasoning: bool | None
     price: ModelPrice | None = Field(description="null: unknown.")
-    unavailable: str | None = Field(description="Why it cannot be used now; null: it can.")
+    unavailable: str | None = Field(description="Why not usable now.")
+    retiring: str | None = Field(description="Who says so, and its successor.")
+    listed: str = Field(description="Where and when.")
 
 
 class ListModelsCatalogOutput(ToolOutput):
@@ -59,7 +62,9 @@ class ListModelsCatalogOutput(ToolOutput):
             if model.price is not None:
                 listed = model.price
                 price = f"{usd(listed.input_usd_per_million)}/{usd(listed.output_usd_per_million)} USD per million"
-            lines.append(f"{model.id}: {price}{'; unavailable' if model.unavailable else ''}")
+            marks = "; unavailable" if model.unavailable else ""
+            marks += f"; {model.retiring}" if model.retiring else ""
+            lines.append(f"{model.id}: {price}{marks}")
         if self.next_cursor:
             lines.append(f"more with cursor {self.next_cursor}")
         return "\n".join(lines)
@@ -117,4 +122,19 @@ def _model(entry: "Entry") -> CatalogModel:
             source=price.source,
         ),
         unavailable=entry.why_not,
+        retiring=_end(entry),
+        listed=_origin(entry),
     )
+
+
+def _end(entry: "Entry") -> str | None:
+    if entry.retirement is None:
+        return None
+    told = f"{entry.retirement.word}: {entry.retirement.why}"
+    return f"{told}; then {entry.connection}/{entry.successor}" if entry.successor else told
+
+
+def _origin(entry: "Entry") -> str:
+    if entry.listed_at is None:
+        return entry.origin
+    return f"{entry.origin}, {datetime.fromtimestamp(entry.listed_at, UTC).date().isoformat()}"

@@ -16,8 +16,11 @@ from omniroute_agent.kernel.errors import NoRoute
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.kernel.tier import Tier
+from omniroute_agent.providers.addresses import empty_blanks, filled, from_environment, own_address, wanted
+from omniroute_agent.providers.google_account import GoogleAccounts
 from omniroute_agent.providers.model import Connection, Endpoint, Provider, Source
 from omniroute_agent.providers.probing import identify
+from omniroute_agent.providers.proxies import Proxies, proxy_for
 from omniroute_agent.providers.table import LOCAL, PROVIDERS
 
 ENVIRONMENT_GUARD: Final = "environment"
@@ -47,6 +50,8 @@ class ConnectionSpec:
     """Why it cannot be used as it is, in a sentence."""
 
 
+Reach = Callable[[], Awaitable[Endpoint]]
+
 Stored = Callable[[], Awaitable[tuple[ConnectionSpec, ...]]]
 """The connections added by hand. Gives the same tuple again until something changed."""
 
@@ -68,13 +73,15 @@ class Connections:
         specs: Sequence[ConnectionSpec] = (),
         stored: Stored = _none_stored,
         headers: Mapping[str, Mapping[str, Secret]] | None = None,
+        proxies: Proxies | None = None,
         local: Callable[[], Connection] | None = None,
         look_on_this_machine: bool = True,
         probe_seconds: float = PROBE_SECONDS,
     ) -> None:
-        """`environment` has the variables of `key_variables()` that are set; give an empty one to switch it off.
-        `local` and `stored` are asked each time: a model may be fetched and a connection added while this process runs.
-        `headers` are sent along, by `provider` and `provider/model`.
+        """`environment` has the variables of `key_variables()` and `blank_variables()` that are set; give an empty one
+        to switch it off. `local` and `stored` are asked each time: a model may be fetched and a connection added while
+        this process runs. `headers` are sent along, by `provider` and `provider/model`; `proxies` are for what is
+        fetched before a call, such as an access token.
         """
         self._ports = ports
         self._look = look_on_this_machine
@@ -83,6 +90,8 @@ class Connections:
         self._environment = environment
         self._embedded = local
         self._headers = headers or {}
+        self._proxies = proxies or Proxies()
+        self._accounts = GoogleAccounts(ports)
         self._stored = stored
         self._seen: tuple[ConnectionSpec, ...] = ()
         self._merge(self._seen)
@@ -110,12 +119,17 @@ class Connections:
 
     def _merge(self, stored: tuple[ConnectionSpec, ...]) -> None:
         notes: list[str] = []
-        self._fixed = _merge((*stored, *self._specs), self._environment, notes)
+        self._fixed = _merge((*stored, *self._specs), self._environment, notes, self._way)
         self._local = _unless_taken(self._embedded, self._fixed, notes)
         self._notes = tuple(notes)
         self._taken = {connection.id for connection in self._fixed} | {LOCAL.id}
         self._addresses = {_address(spec.base_url) for spec in (*stored, *self._specs) if spec.base_url}
         self._seen = stored
+
+    def _way(self, provider: Provider, endpoint: Endpoint) -> Reach:
+        if provider.auth == "google-account":
+            return self._accounts.reach(endpoint, proxy_for(endpoint, self._proxies.outside_combos(provider.id)))
+        return _at(endpoint)
 
     def _headed(self, connection: Connection) -> Connection:
         name = connection.provider.id
@@ -162,9 +176,19 @@ def key_variables() -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for provider in PROVIDERS.values() for name in provider.env))
 
 
+def blank_variables() -> tuple[str, ...]:
+    """Names of all environment variables that may hold a part of an address."""
+    return tuple(
+        dict.fromkeys(name for provider in PROVIDERS.values() for blank in provider.blanks for name in blank.env)
+    )
+
+
 def server_addresses() -> tuple[str, ...]:
-    """Where model servers are looked for on this machine; the address guard of `ports.http` has to let these pass."""
-    return tuple(provider.base_url for provider in PROVIDERS.values() if provider.probe is not None)
+    """Where model servers live on this machine; the address guard of `ports.http` has to let these pass."""
+    return tuple(provider.base_url for provider in PROVIDERS.values() if is_own_machine(provider.base_url))
+
+
+_KEY_HEADERS: Final = ("x-api-key", "x-goog-api-key", "api-key")
 
 
 def request_headers(connection: Connection, endpoint: Endpoint, model: str) -> dict[str, str]:
@@ -184,8 +208,8 @@ def auth_headers(provider: Provider, endpoint: Endpoint) -> dict[str, str]:
     """
     headers: dict[str, str] = {name.lower(): value for name, value in provider.headers}
     if endpoint.secret:
-        if provider.auth == "x-api-key":
-            headers["x-api-key"] = endpoint.secret.reveal()
+        if provider.auth in _KEY_HEADERS:
+            headers[provider.auth] = endpoint.secret.reveal()
         else:
             headers["authorization"] = f"Bearer {endpoint.secret.reveal()}"
     headers |= {name.lower(): value for name, value in endpoint.headers}
@@ -196,6 +220,7 @@ def _merge(
     specs: Iterable[ConnectionSpec],
     environment: Mapping[str, Secret],
     notes: list[str],
+    way: Callable[[Provider, Endpoint], Reach],
 ) -> tuple[Connection, ...]:
     """What was added by hand wins over the settings, these over the environment; what loses is noted."""
     fixed: dict[str, Connection] = {}
@@ -206,8 +231,8 @@ def _merge(
         elif spec.id in fixed:
             notes.append(_twice(fixed[spec.id]))
         else:
-            fixed[spec.id] = _of_spec(spec, provider)
-    for connection in _of_environment(environment):
+            fixed[spec.id] = _of_spec(spec, provider, from_environment(provider, environment), way)
+    for connection in _of_environment(environment, way):
         if connection.id in fixed:
             notes.append(f"Connection `{connection.id}` {_whose(fixed[connection.id])} the key in the environment.")
         else:
@@ -237,23 +262,52 @@ def _unless_taken(
     return local
 
 
-def _of_environment(environment: Mapping[str, Secret]) -> Iterable[Connection]:
+def _of_environment(
+    environment: Mapping[str, Secret], way: Callable[[Provider, Endpoint], Reach]
+) -> Iterable[Connection]:
     for provider in PROVIDERS.values():
         key = next((environment[name] for name in provider.env if environment.get(name)), None)
         if key is not None:
+            base_url, missing = _address_of(
+                provider, from_environment(provider, environment), f"connections add {provider.id}"
+            )
+            endpoint = Endpoint(base_url=base_url, secret=key)
             yield Connection(
                 id=provider.id,
                 provider=provider,
                 source="environment",
                 tier=provider.tier,
-                reach=_at(Endpoint(base_url=provider.base_url, secret=key)),
+                reach=way(provider, endpoint) if missing is None else _nowhere(missing),
                 default_model=provider.default_model,
                 guard=ENVIRONMENT_GUARD,
+                unavailable=missing,
             )
 
 
-def _of_spec(spec: ConnectionSpec, provider: Provider) -> Connection:
-    base_url = (spec.base_url or provider.base_url).rstrip("/")
+def _address_of(provider: Provider, values: Mapping[str, str], command: str) -> tuple[str, str | None]:
+    """The provider's address with its blanks filled, or why it cannot be and what to do; `command` fills them too."""
+    if left := empty_blanks(provider, values):
+        names = ", ".join(name for blank in left for name in blank.env[:1])
+        settings = " ".join(f"--set {blank.name}=…" for blank in left)
+        way = f"set {names}, " if names else ""
+        return "", (
+            f"The address of {provider.title} lacks {wanted(left)}: {way}give base_url in your settings, "
+            f"or run `{command} {settings}`."
+        )
+    try:
+        return filled(provider, values), None
+    except ValueError as error:
+        return "", f"The environment holds no part of an address: {error}."
+
+
+def _of_spec(
+    spec: ConnectionSpec, provider: Provider, values: Mapping[str, str], way: Callable[[Provider, Endpoint], Reach]
+) -> Connection:
+    if spec.base_url:
+        base_url, blank = own_address(provider, spec.base_url), None
+    else:
+        more = " --replace" if spec.source == "stored" else f" --provider {provider.id}" * (spec.id != provider.id)
+        base_url, blank = _address_of(provider, values, f"connections add {spec.id}{more}")
     endpoint = Endpoint(
         base_url=base_url,
         secret_headers=tuple(spec.headers.items()),
@@ -264,13 +318,13 @@ def _of_spec(spec: ConnectionSpec, provider: Provider) -> Connection:
     default = spec.default_model or (spec.models[0] if spec.models else provider.default_model)
     if spec.models and default not in spec.models:
         default = spec.models[0]
-    missing = spec.trouble or _missing(spec, provider, base_url)
+    missing = spec.trouble or blank or _missing(spec, provider, base_url)
     return Connection(
         id=spec.id,
         provider=provider,
         source=spec.source,
         tier=spec.tier or provider.tier,
-        reach=_at(endpoint) if missing is None else _nowhere(missing),
+        reach=way(provider, endpoint) if missing is None else _nowhere(missing),
         models=spec.models,
         default_model=default,
         unavailable=missing,
@@ -282,7 +336,8 @@ def _missing(spec: ConnectionSpec, provider: Provider, base_url: str) -> str | N
     if not base_url:
         return f"Connection `{spec.id}` has no address: set its base_url."
     # At an address of one's own, or with a credential in the headers, a key may not be needed.
-    if not spec.key and provider.auth != "none" and not spec.base_url and not spec.headers:
+    own = bool(spec.base_url) and not provider.blanks
+    if not spec.key and provider.auth != "none" and not own and not spec.headers:
         way = "run `connections add --replace`" if spec.source == "stored" else "set key_env or key_file"
         return f"Connection `{spec.id}` has no key: {way}, and check that it is not empty."
     return None
@@ -302,14 +357,14 @@ def _of_server(provider: Provider, models: tuple[str, ...]) -> Connection:
     )
 
 
-def _at(endpoint: Endpoint) -> Callable[[], Awaitable[Endpoint]]:
+def _at(endpoint: Endpoint) -> Reach:
     async def reach() -> Endpoint:
         return endpoint
 
     return reach
 
 
-def _nowhere(why: str) -> Callable[[], Awaitable[Endpoint]]:
+def _nowhere(why: str) -> Reach:
     async def reach() -> Endpoint:
         raise NoRoute(why)
 

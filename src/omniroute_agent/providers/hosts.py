@@ -15,6 +15,7 @@ HOSTS: Final = (
         default_model="openai/gpt-6-luna",
         prices="openrouter",
         source="https://openrouter.ai/docs/quickstart",
+        seen=("own page", "models.dev", "litellm", "pydantic-ai", "pi-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -26,6 +27,7 @@ HOSTS: Final = (
         default_model="openai/gpt-oss-120b",
         prices="groq",
         source="https://console.groq.com/docs/openai",
+        seen=("own page", "litellm", "pi-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -39,6 +41,7 @@ HOSTS: Final = (
         # https://inference-docs.cerebras.ai/resources/openai#currently-unsupported-openai-features
         quirks=Quirks(max_tokens_field="max_completion_tokens", parallel_tool_calls_field=False),
         source="https://inference-docs.cerebras.ai/resources/openai",
+        seen=("own page", "litellm", "pydantic-ai", "pi-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -52,6 +55,7 @@ HOSTS: Final = (
         # Reasoning is asked for in its own way. Source: pi, packages/ai/src/api/openai-completions.ts (2026-10).
         quirks=Quirks(reasoning_field=""),
         source="https://docs.together.ai/docs/inference/openai-compatibility",
+        seen=("own page", "litellm", "pi-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -64,6 +68,7 @@ HOSTS: Final = (
         prices="fireworks",
         model_prefix="accounts/fireworks/models/",
         source="https://docs.fireworks.ai/guides/prompt-caching",
+        seen=("own page", "models.dev", "litellm", "pydantic-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -75,6 +80,7 @@ HOSTS: Final = (
         default_model="openai/gpt-oss-120b",
         prices="novita",
         source="https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion",
+        seen=("own page", "models.dev"),
         checked="2026-11-21",
     ),
     Provider(
@@ -87,6 +93,7 @@ HOSTS: Final = (
         # Source: models.dev, providers/nvidia (2026-06).
         quirks=Quirks(reasoning_field="", parallel_tool_calls_field=False),
         source="https://docs.api.nvidia.com/nim/reference/llm-apis",
+        seen=("own page", "models.dev", "litellm"),
         checked="2026-11-21",
     ),
     Provider(
@@ -96,6 +103,7 @@ HOSTS: Final = (
         dialect="openai-chat",
         env=("HF_TOKEN",),
         source="https://huggingface.co/docs/inference-providers",
+        seen=("own page", "models.dev", "litellm", "pi-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -105,6 +113,7 @@ HOSTS: Final = (
         dialect="openai-chat",
         env=("SAMBANOVA_API_KEY",),
         source="https://docs.sambanova.ai/docs",
+        seen=("own page", "litellm", "pydantic-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -114,6 +123,7 @@ HOSTS: Final = (
         dialect="openai-chat",
         env=("NEBIUS_API_KEY",),
         source="https://docs.tokenfactory.nebius.com/api-reference/inference/create-chat-completion",
+        seen=("own page", "models.dev"),
         checked="2026-11-21",
     ),
     Provider(
@@ -123,6 +133,7 @@ HOSTS: Final = (
         dialect="openai-chat",
         # GITHUB_TOKEN lies in many environments for other work; only the owner's settings name it for this.
         source="https://docs.github.com/en/github-models",
+        seen=("own page", "models.dev", "pydantic-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -136,6 +147,7 @@ HOSTS: Final = (
         # Its answers are searches: no tools. A final `[DONE]` is not documented, so its absence is no fault.
         quirks=Quirks(forced_tool_choice=False, parallel_tool_calls_field=False, done_marker=False),
         source="https://docs.perplexity.ai/api-reference/sonar-post",
+        seen=("own page", "litellm"),
         checked="2026-11-21",
     ),
 )

@@ -1,8 +1,9 @@
 """Companies that make the models they sell, one row each.
 
-`checked` is the day the row was compared with `source`. Where a quirk was read elsewhere, its own source stands beside
-it. Key variables and addresses were also compared with the provider rows of https://github.com/anomalyco/models.dev
-(files of 2026-06 and later) and the provider classes of https://github.com/pydantic/pydantic-ai.
+An address was read in two places at least (`seen`, of which `public code` stands for three projects or more that have
+nothing to do with each other); `own page` among them means that it was read in `source`, which
+otherwise is where the provider describes its API. `checked` is the day of that. Where a quirk was read elsewhere, its
+own source stands beside it; a quirk nobody states is not set.
 
 `default_model` is the maker's cheap model that still reads images or calls tools, present in genai-prices 0.2.3.
 """
@@ -24,6 +25,7 @@ MAKERS: Final = (
         default_model="claude-haiku-5-5",
         prices="anthropic",
         source="https://platform.claude.com/docs/en/api/overview",
+        seen=("own page", "models.dev", "litellm", "pydantic-ai", "pi-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -39,19 +41,23 @@ MAKERS: Final = (
         # Its reasoning models refuse `max_tokens`: https://platform.openai.com/docs/api-reference/chat/create
         quirks=Quirks(max_tokens_field="max_completion_tokens"),
         source="https://developers.openai.com/api/reference/overview",
+        seen=("own page", "litellm", "pydantic-ai", "pi-ai"),
         checked="2026-11-21",
     ),
     Provider(
         id="gemini",
         title="Google Gemini",
-        base_url="https://generativelanguage.googleapis.com/v1beta/openai",
-        dialect="openai-chat",
+        base_url="https://generativelanguage.googleapis.com/v1beta",
+        dialect="gemini",
+        other_door="/openai",
+        auth="x-goog-api-key",
         env=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
         default_model="gemini-3.5-flash-lite",
         prices="google",
         # The data lists Vertex AI under the same provider.
         not_served="^claude",
-        source="https://ai.google.dev/gemini-api/docs/openai",
+        source="https://ai.google.dev/api/generate-content",
+        seen=("own page", "litellm", "pi-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -66,6 +72,7 @@ MAKERS: Final = (
         # Source: pi, packages/ai/src/api/openai-completions.ts (2026-10).
         quirks=Quirks(max_tokens_field="max_completion_tokens", reasoning_field=""),
         source="https://docs.x.ai/docs/models",
+        seen=("own page", "litellm", "pydantic-ai", "pi-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -81,6 +88,7 @@ MAKERS: Final = (
         # `max_completion_tokens` too: https://github.com/editor-code-assistant/eca/issues/231
         quirks=Quirks(stream_usage=False, reasoning_field=""),
         source="https://docs.mistral.ai/api/",
+        seen=("own page", "litellm", "pi-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -97,6 +105,7 @@ MAKERS: Final = (
         # Past reasoning must come back with tool calls: https://api-docs.deepseek.com/guides/thinking_mode
         quirks=Quirks(forced_tool_choice=False, json_schema=False, reasoning_history="reasoning_content"),
         source="https://api-docs.deepseek.com/",
+        seen=("own page", "models.dev", "pydantic-ai", "pi-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -110,6 +119,7 @@ MAKERS: Final = (
         # https://platform.moonshot.ai/docs/guide/migrating-from-openai-to-kimi#about-tool_choice
         quirks=Quirks(forced_tool_choice=False, json_schema=False, reasoning_field=""),
         source="https://platform.moonshot.ai/docs/api/chat",
+        seen=("own page", "models.dev", "litellm", "pydantic-ai", "pi-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -125,6 +135,7 @@ MAKERS: Final = (
         # Source: pydantic-ai, providers/zai.py; models.dev, providers/zai (2026-06).
         quirks=Quirks(json_schema=False, reasoning_field=""),
         source="https://docs.z.ai/guides/capabilities/thinking",
+        seen=("own page", "models.dev", "litellm", "pydantic-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -139,6 +150,7 @@ MAKERS: Final = (
         default_model="MiniMax-M2.7",
         prices="minimax",
         source="https://platform.minimax.io/docs/api-reference/anthropic-api-compatible-cache",
+        seen=("own page", "models.dev", "pi-ai"),
         checked="2026-11-21",
     ),
     Provider(
@@ -152,6 +164,7 @@ MAKERS: Final = (
         # https://strandsagents.com/docs/user-guide/concepts/model-providers/cohere/ (stream_options is refused)
         quirks=Quirks(stream_usage=False, parallel_tool_calls_field=False),
         source="https://docs.cohere.com/docs/compatibility-api",
+        seen=("own page", "genai-prices"),
         checked="2026-11-21",
     ),
 )

@@ -13,12 +13,16 @@ from omniroute_agent.wire.dialect import Quirks
 Source = Literal["environment", "settings", "stored", "loopback", "local"]
 """stored: added by hand with `connections add`."""
 
+Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "google-account", "none"]
+"""How the key is shown. `google-account`: it is a service account's JSON, which buys short-lived bearer tokens, or such
+a token itself. `none`: no key is needed, and one that is set goes as bearer. The others name the header."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """How a model server on this machine proves what it is before it gets a prompt.
 
-    Its list of models (`GET <base_url>/models`) is always checked; these are the further marks of its kind.
+    Its list of models is always checked; these are the further marks of its kind.
     """
 
     path: str | None = None
@@ -30,16 +34,30 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Blank:
+    """A part of an address that differs by account: `{name}` stands in the provider's `base_url`."""
+
+    name: str
+    means: str
+    """What belongs there, as people say it: `your Azure OpenAI resource`."""
+    env: tuple[str, ...] = ()
+    """Environment variables that may hold it, first one wins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """Where a provider is and how to get in. Data only: nothing outside this package compares an id with a string."""
 
     id: str
     title: str
     base_url: str
-    """Everything before the dialect's path, without a trailing slash."""
+    """Everything before the dialect's path, without a trailing slash; `{name}` where a blank is to be filled."""
     dialect: str
-    """`openai-chat` or `anthropic-messages`."""
-    auth: Literal["bearer", "x-api-key", "none"] = "bearer"
+    """One of `wire.table.DIALECTS`."""
+    blanks: tuple[Blank, ...] = ()
+    other_door: str = ""
+    """Ending of the addresses of its OpenAI-compatible door; cut off an owner's address, as the row speaks its own."""
+    auth: Auth = "bearer"
     env: tuple[str, ...] = ()
     """Environment variables that may hold a key, first one wins."""
     headers: tuple[tuple[str, str], ...] = ()
@@ -55,10 +73,19 @@ class Provider:
     quirks: Quirks = field(default_factory=Quirks)
     probe: Probe | None = None
     """Set for servers that are looked for on this machine, at `base_url`."""
+    cache_seconds: float = 300.0
+    """How long it is taken to keep a prompt's beginning in its cache after it was used."""
     source: str = ""
-    """Page the row was read from."""
+    """Page of the provider that describes the API."""
+    seen: tuple[str, ...] = ()
+    """Where the address was read: `own page` is `source`, what the others are stands in docs/providers.md."""
     checked: str = ""
-    """Date it was read, ISO."""
+    """Date it was compared with them, ISO."""
+
+    @property
+    def list_path(self) -> str:
+        """Path under `base_url` that answers GET with the list of models."""
+        return "/api/tags" if self.dialect == "ollama" else "/models"
 
     @property
     def needs_max_tokens(self) -> bool:

@@ -1,8 +1,7 @@
-"""What a model costs on a connection: the owner's own prices, then synced ones, then genai-prices.
+"""What a price is: kinds of price lists, and the amounts they come to.
 
 Everything is exact: prices are integers of nano-dollars per million tokens or `Decimal`, and an amount is rounded up
-once. An unknown price is None and never 0; free is said only of what runs on this machine, of connections whose owner
-calls them free, and of models the price data itself names free (`:free`).
+once. Which list holds for a model says `price_book`.
 
 Limits, stated: charges that no token count shows (searches a model makes by itself, built-in tools) are not in these
 amounts, and a model whose price has such a part per token is unknown. A caller's `service_tier` changes prices; pass
@@ -10,6 +9,7 @@ it as `context`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from omniroute_agent.kernel.chat import Usage
 from omniroute_agent.kernel.money import NANO_PER_USD, nano_from_usd
-from omniroute_agent.providers.model import Connection, Price
+from omniroute_agent.kernel.value import value
+from omniroute_agent.providers.lines import Line, line, line_of
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice
@@ -31,8 +32,10 @@ PriceContext = Mapping[str, str]
 _BOUND_MOMENTS: Final = tuple(timedelta(minutes=m) for m in (0, 30, 60))
 """A call may be billed after a price changed or a dear hour began; a bound holds for the next hour."""
 
-_MAX_REMEMBERED: Final = 4096
-"""Looked-up models; names come from callers, so their number has an end."""
+Lines = dict[tuple[int, int], tuple["ModelPrice", Line | None, Line | None]]
+"""By a price list's identity and how many of its tiers a prompt has reached: the list itself, so that its identity
+stays its own, its line for plain tokens, and the one for the worst.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,8 @@ class OwnPrice:
     output: int
     cache_read: int | None = None
     cache_write: int | None = None
+    input_bound: int | None = None
+    """The dearest an input token may be billed at, where that is none of these (cache writes kept for long)."""
 
     @classmethod
     def from_usd(
@@ -102,6 +107,9 @@ class Stated:
         return self.prices.output
 
     def cost(self, usage: Usage, at: datetime) -> int:  # noqa: ARG002 (stated prices have no dates)
+        if not usage.cache_read_tokens and not usage.cache_write_tokens:
+            output = max(usage.output_tokens, usage.reasoning_tokens)
+            return -(-(usage.input_tokens * self.prices.input + output * self.prices.output) // MILLION)
         counts = _counts(usage)
         read = self.prices.input if self.prices.cache_read is None else self.prices.cache_read
         write = self.prices.input if self.prices.cache_write is None else self.prices.cache_write
@@ -114,7 +122,8 @@ class Stated:
         return -(-amount // MILLION)
 
     def worst(self, input_tokens: int, output_tokens: int, at: datetime) -> int:  # noqa: ARG002 (stated prices have no dates)
-        dearest = max(self.prices.input, self.prices.cache_read or 0, self.prices.cache_write or 0)
+        own = self.prices
+        dearest = max(own.input, own.cache_read or 0, own.cache_write or 0, own.input_bound or 0)
         return -(-(input_tokens * dearest + output_tokens * self.prices.output) // MILLION)
 
 
@@ -127,16 +136,23 @@ class Listed:
     source: str
     now: Callable[[], datetime]
     context: PriceContext = field(default_factory=dict)
+    lines: "Lines" = field(
+        default_factory=dict[tuple[int, int], tuple["ModelPrice", Line | None, Line | None]], compare=False
+    )
+    """What was worked out of its price lists already."""
 
     @property
     def input_per_million(self) -> int:
-        return nano_from_usd(_base(self._at(self.now()).input_mtok))
+        return nano_from_usd(base_rate(self._at(self.now()).input_mtok))
 
     @property
     def output_per_million(self) -> int:
-        return nano_from_usd(_base(self._at(self.now()).output_mtok))
+        return nano_from_usd(base_rate(self._at(self.now()).output_mtok))
 
     def cost(self, usage: Usage, at: datetime) -> int:
+        plain = not (usage.cache_read_tokens or usage.cache_write_tokens or usage.reasoning_tokens)
+        if plain and (known := self._lines(at, usage.input_tokens)[0]) is not None:
+            return known.at(usage.input_tokens, usage.output_tokens)
         # Already loaded when a Listed exists; imported here because importing it costs 0.25 s (see `_Data`).
         from genai_prices import Usage as BilledUsage  # noqa: PLC0415 (lazy, see above)
 
@@ -155,17 +171,32 @@ class Listed:
 
     def worst(self, input_tokens: int, output_tokens: int, at: datetime) -> int:
         """Holds for usage within these bounds that is billed at `at` or within the hour after it."""
-        dearest = Decimal(0)
-        for moment in _BOUND_MOMENTS:
-            rates = _dearest(self._at(at + moment), input_tokens)
-            dearest = max(dearest, rates.fee + (rates.input * input_tokens + rates.output * output_tokens) / MILLION)
-        return _nano_up(dearest)
+        # Most price lists do not change with time at all.
+        moments = _BOUND_MOMENTS if isinstance(self.model.prices, list) or self.context else _BOUND_MOMENTS[:1]
+        return max(self._worst(input_tokens, output_tokens, at + moment) for moment in moments)
+
+    def _worst(self, input_tokens: int, output_tokens: int, at: datetime) -> int:
+        if (known := self._lines(at, input_tokens)[1]) is not None:
+            return known.at(input_tokens, output_tokens)
+        return _nano_up(_bound(self._at(at), input_tokens, output_tokens))
+
+    def _lines(self, at: datetime, input_tokens: int) -> "tuple[Line | None, Line | None]":
+        """What plain tokens of so long a prompt cost, and what any may at worst; None: not by a straight line."""
+        if self.context:
+            return None, None
+        price = self._at(at)
+        tiers = sum(1 for start in _starts(price) if input_tokens > start)
+        known = self.lines.get((id(price), tiers))
+        if known is None or known[0] is not price:
+            known = price, _plain(price, input_tokens), _worst_line(price, input_tokens)
+            self.lines[id(price), tiers] = known
+        return known[1:]
 
     def _at(self, moment: datetime) -> "ModelPrice":
         return self.model.get_prices(moment, self.context or None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _Counts:
     """Billable tokens of one usage report, each counted once. A report that contradicts itself is read the dear way."""
 
@@ -179,11 +210,11 @@ class _Counts:
 def _counts(usage: Usage) -> _Counts:
     cached = usage.cache_read_tokens + usage.cache_write_tokens
     return _Counts(
-        plain=max(usage.input_tokens - cached, 0),
-        read=usage.cache_read_tokens,
-        write=usage.cache_write_tokens,
-        output=max(usage.output_tokens, usage.reasoning_tokens),
-        reasoning=usage.reasoning_tokens,
+        max(usage.input_tokens - cached, 0),
+        usage.cache_read_tokens,
+        usage.cache_write_tokens,
+        max(usage.output_tokens, usage.reasoning_tokens),
+        usage.reasoning_tokens,
     )
 
 
@@ -196,6 +227,44 @@ class _Rates:
     fee: Decimal
 
 
+def _starts(price: "ModelPrice") -> Iterator[int]:
+    """Prompt lengths above which a price jumps."""
+    return (tier.start for rate in vars(price).values() for tier in getattr(rate, "tiers", ()))
+
+
+def _plain(price: "ModelPrice", input_tokens: int) -> Line | None:
+    """The line of plain tokens as prompts of this length pay them."""
+    from genai_prices import Usage as BilledUsage  # noqa: PLC0415 (lazy, see `Listed.cost`)
+
+    flat = copy(price)
+    for key, rate in parts_of(price):
+        tiers = [tier for tier in getattr(rate, "tiers", ()) if input_tokens > tier.start]
+        setattr(flat, key, max(tiers, key=lambda tier: tier.start).price if tiers else base_rate(rate))
+
+    def charge(read: int, written: int) -> Decimal:
+        billed = BilledUsage(
+            input_tokens=read,
+            output_tokens=written,
+            cache_read_tokens=0,
+            cache_write_tokens=0,
+            output_reasoning_tokens=0,
+        )
+        return flat.calc_price(billed)["total_price"]
+
+    return line_of(charge)
+
+
+def _worst_line(price: "ModelPrice", input_tokens: int) -> Line | None:
+    rates = _dearest(price, input_tokens)
+    return line(rates.fee, rates.input, rates.output)
+
+
+def _bound(price: "ModelPrice", input_tokens: int, output_tokens: int) -> Decimal:
+    """USD at the highest rates."""
+    rates = _dearest(price, input_tokens)
+    return rates.fee + (rates.input * input_tokens + rates.output * output_tokens) / MILLION
+
+
 def _dearest(price: "ModelPrice", input_tokens: int) -> _Rates:
     """The highest rate each token could be billed at when a prompt has at most `input_tokens`.
 
@@ -203,12 +272,12 @@ def _dearest(price: "ModelPrice", input_tokens: int) -> _Rates:
     """
     top = {"input": Decimal(0), "output": Decimal(0)}
     fee = Decimal(0)
-    for key, value in _parts(price):
+    for key, rate in parts_of(price):
         if key == "requests_kcount":
-            fee = max(_reachable(value, input_tokens), default=Decimal(0)) / 1000
+            fee = max(_reachable(rate, input_tokens), default=Decimal(0)) / 1000
         elif key.endswith("_mtok") and "audio" not in key and "video" not in key:
             direction = "output" if key.startswith("output") else "input"
-            top[direction] = max(top[direction], *_reachable(value, input_tokens))
+            top[direction] = max(top[direction], *_reachable(rate, input_tokens))
     return _Rates(input=top["input"], output=top["output"], fee=fee)
 
 
@@ -217,116 +286,19 @@ def _reachable(value: object, input_tokens: int) -> list[Decimal]:
     if isinstance(value, Decimal):
         return [value]
     tiers = [tier.price for tier in getattr(value, "tiers", ()) if input_tokens > tier.start]
-    return [_base(value), *tiers]
+    return [base_rate(value), *tiers]
 
 
-def _base(value: object) -> Decimal:
+def base_rate(value: object) -> Decimal:
     base = getattr(value, "base", value)
     if not isinstance(base, Decimal):
         raise TypeError("a listed price without input or output is unknown and never becomes a Listed")
     return base
 
 
-def _parts(price: "ModelPrice") -> Iterator[tuple[str, object]]:
+def parts_of(price: "ModelPrice") -> Iterator[tuple[str, object]]:
     return ((key, value) for key, value in vars(price).items() if value is not None and not key.startswith("_"))
 
 
 def _nano_up(usd: Decimal) -> int:
     return int((usd * NANO_PER_USD).to_integral_value(rounding=ROUND_CEILING))
-
-
-class PriceBook:
-    """Finds the price of a model on a connection.
-
-    `own` maps `connection/model` or `provider/model` to prices the owner stated; nothing overrides them.
-    """
-
-    def __init__(self, *, now: Callable[[], datetime], own: Mapping[str, OwnPrice] | None = None) -> None:
-        self._now = now
-        self._own = dict(own or {})
-        self._synced: dict[str, Stated] = {}
-        self._listed: dict[tuple[str, str], tuple[PricedProvider, ModelInfo] | None] = {}
-
-    def sync(self, prices: Mapping[str, OwnPrice], *, source: str) -> None:
-        """Replaces the synced prices (`provider/model` → price); an empty mapping changes nothing."""
-        if prices:
-            self._synced = {name: Stated(prices=price, source=source) for name, price in prices.items()}
-
-    def price(self, connection: Connection, model: str, *, context: PriceContext | None = None) -> Price | None:
-        """None: unknown."""
-        names = (f"{connection.id}/{model}", f"{connection.provider.id}/{model}")
-        for name in names:
-            if own := self._own.get(name):
-                return Stated(prices=own, source="settings")
-        if connection.tier == "free":
-            return Free()
-        if synced := self._synced.get(names[1]):
-            return synced
-        listed = None if connection.provider.prices is None else self.row(connection.provider.prices, model)
-        return None if listed is None else self._of(listed, model, context or {})
-
-    def row(self, prices: str, model: str) -> "tuple[PricedProvider, ModelInfo] | None":
-        """What genai-prices has on `model` as its provider `prices` sells it; None when it has nothing."""
-        key = (prices, model)
-        if key not in self._listed:
-            if len(self._listed) >= _MAX_REMEMBERED:
-                self._listed.clear()
-            self._listed[key] = _find(prices, model)
-        return self._listed[key]
-
-    def names(self, prices: str, *, prefix: str = "") -> tuple[str, ...]:
-        """Names, each behind `prefix`, of the models genai-prices lists for its provider `prices` and calls current.
-
-        A row whose own name is not one its provider takes is left out.
-        """
-        provider = _provider(prices)
-        names: list[str] = []
-        for info in () if provider is None else provider.models:
-            name = f"{prefix}{info.id}"
-            if provider is not None and not info.deprecated and info.is_match(name):
-                names.append(name)
-                # A row is its own price, whatever earlier row its name would also match.
-                self._listed.setdefault((prices, name), (provider, info))
-        return tuple(names)
-
-    def _of(self, listed: "tuple[PricedProvider, ModelInfo]", model: str, context: PriceContext) -> Price | None:
-        provider, info = listed
-        source = f"genai-prices {_version()}"
-        lists = [info.prices] if not isinstance(info.prices, list) else [entry.prices for entry in info.prices]
-        if model.lower().endswith(":free") and info.id.lower().endswith(":free"):
-            # The name itself says it is free, and the data lists no price or 0 for it.
-            return Free(source=source) if not any(_charges(price) for price in lists) else None
-        if any(not _is_complete(price) for price in lists):
-            return None
-        return Listed(model=info, provider=provider, source=source, now=self._now, context=context)
-
-
-def _charges(price: "ModelPrice") -> bool:
-    return any(rate > 0 for _, value in _parts(price) for rate in [_base(value)])
-
-
-def _is_complete(price: "ModelPrice") -> bool:
-    """Whether our token counts are enough to know what a chat costs."""
-    if price.input_mtok is None or price.output_mtok is None or price.output_citation_mtok is not None:
-        return False
-    return _base(price.input_mtok) > 0 or _base(price.output_mtok) > 0
-
-
-def _provider(prices: str) -> "PricedProvider | None":
-    # Importing the price data takes 0.25 s, which a stdio server's start does not have.
-    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 (lazy, see above)
-
-    return next((provider for provider in get_snapshot().providers if provider.id == prices), None)
-
-
-def _find(prices: str, model: str) -> "tuple[PricedProvider, ModelInfo] | None":
-    provider = _provider(prices)
-    # Without the other providers: a row of one never prices a model of another.
-    info = None if provider is None else provider.find_model(model)
-    return None if provider is None or info is None else (provider, info)
-
-
-def _version() -> str:
-    from genai_prices import __version__  # noqa: PLC0415 (lazy, see `_provider`)
-
-    return __version__

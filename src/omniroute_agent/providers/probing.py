@@ -24,13 +24,14 @@ async def identify(http: httpx2.AsyncClient, provider: Provider, *, seconds: flo
     if probe is None:
         return None
     root = provider.base_url.removesuffix("/v1")
+    listing = provider.base_url + provider.list_path
     try:
         async with asyncio.timeout(seconds):
             if probe.path is not None:
                 shown = await _get(http, root + probe.path, seconds=seconds)
                 if not isinstance(shown, dict) or not all(key in shown for key in probe.keys):
                     return None
-            return _models(await _get(http, f"{provider.base_url}/models", seconds=seconds), probe)
+            return _models(await _get(http, listing, seconds=seconds), probe)
     except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, ValueError, OSError):
         return None
 
@@ -68,15 +69,16 @@ def _models(listed: JsonValue, probe: Probe) -> tuple[str, ...] | None:
     """Names in a list of models; None unless every entry is what such a list has."""
     if not isinstance(listed, Mapping):
         return None
-    data = listed.get("data")
-    if data is None and listed.get("object") == "list" and "data" in listed:
-        data = []  # how Ollama writes an empty list
+    data, key = listed.get("data"), "id"
+    if "models" in listed and "data" not in listed:
+        # Ollama's own list; null is how it writes an empty one.
+        data, key = listed["models"] or [], "name"
     if not isinstance(data, list):
         return None
     names: dict[str, None] = {}
     owners: set[JsonValue] = set()
     for entry in data:
-        name = entry.get("id") if isinstance(entry, Mapping) else None
+        name = entry.get(key) if isinstance(entry, Mapping) else None
         if not isinstance(entry, Mapping) or not isinstance(name, str) or not _is_name(name):
             return None
         names[name] = None

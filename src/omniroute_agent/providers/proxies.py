@@ -15,10 +15,13 @@ class Proxies:
 
     def around(self, connection: Connection, combo: str | None) -> Secret | None:
         """The proxy for a call that has none of its own. An empty one means directly."""
-        for found in (self.by_combo.get(combo or ""), self.by_provider.get(connection.provider.id)):
-            if found is not None:
-                return found
-        return self.everywhere
+        found = self.by_combo.get(combo or "")
+        return self.outside_combos(connection.provider.id) if found is None else found
+
+    def outside_combos(self, provider: str) -> Secret | None:
+        """The same for a call that belongs to no combo, such as for an access token."""
+        found = self.by_provider.get(provider)
+        return self.everywhere if found is None else found
 
 
 def proxy_for(endpoint: Endpoint, around: Secret | None) -> Secret | None:

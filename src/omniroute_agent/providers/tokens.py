@@ -107,15 +107,23 @@ def count_chat(chat: Chat, model: str) -> TokenCount:
     """Input tokens of a whole chat: texts, tools, schema, frames, and `IMAGE_TOKENS` for each image."""
     counted = count(_texts(chat), model)
     frames = MESSAGE_TOKENS * (len(chat.messages) + 1) + TOOL_TOKENS * len(chat.tools)
-    images = sum(1 for part in _parts(chat) if isinstance(part, Image))
+    images = image_count(chat)
     source = "estimate (images)" if images and not counted.estimated else counted.source
     return TokenCount(counted.tokens + frames + images * IMAGE_TOKENS, source)
 
 
 def upper_bound(chat: Chat, *, model: str | None = None) -> int:
     """No provider can count more input tokens than this. `model` narrows the bound of an image where it is known."""
+    return text_bound(chat) + image_count(chat) * image_bound(model)
+
+
+def image_count(chat: Chat) -> int:
+    return sum(1 for part in _parts(chat) if isinstance(part, Image))
+
+
+def text_bound(chat: Chat) -> int:
+    """No provider can count more input tokens than this for all of it but the images."""
     size = sum(_text_size(text) for text in _texts(chat)) + sum(_json_size(rest) for rest in _rests(chat))
-    images = sum(1 for part in _parts(chat) if isinstance(part, Image))
     calls = sum(1 for part in _parts(chat) if isinstance(part, ToolCall | ToolResult))
     return (
         size
@@ -123,7 +131,6 @@ def upper_bound(chat: Chat, *, model: str | None = None) -> int:
         + MESSAGE_BOUND * (len(chat.messages) + calls)
         + TOOL_BOUND * (len(chat.tools) + calls)
         + (TOOLS_BOUND if chat.tools or calls else 0)
-        + images * image_bound(model)
     )
 
 

@@ -7,7 +7,8 @@ from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.providers.catalogue import Catalogue
 from omniroute_agent.providers.discovery import Connections, ConnectionSpec, key_variables
 from omniroute_agent.providers.facts import FactBook
-from omniroute_agent.providers.prices import OwnPrice, PriceBook
+from omniroute_agent.providers.price_book import PriceBook
+from omniroute_agent.providers.prices import OwnPrice
 from omniroute_agent.providers.table import PROVIDERS
 
 OWN = ConnectionSpec(
@@ -138,7 +139,7 @@ async def test_models_of_a_found_server_are_in_the_list_and_free() -> None:
     def answer(request: httpx2.Request) -> httpx2.Response:
         if request.url.port != 11434:
             raise httpx2.ConnectError("refused")
-        listed = {"version": "1", "data": [{"id": "qwen3:4b"}]}
+        listed = {"version": "1", "models": [{"name": "qwen3:4b"}]}
         return httpx2.Response(200, json=listed)
 
     catalogue = a_catalogue(upstream=Upstream([answer]))

@@ -27,9 +27,14 @@ Answer = httpx2.Response | Exception | Callable[[], httpx2.Response]
 NOBODY = httpx2.ConnectError("connection refused")
 OLLAMA = {
     "11434/api/version": httpx2.Response(200, json={"version": "0.30.1"}),
-    "11434/v1/models": httpx2.Response(
+    "11434/api/tags": httpx2.Response(
         200,
-        json={"object": "list", "data": [{"id": "nomic-embed-text:latest"}, {"id": "qwen3:4b", "owned_by": "library"}]},
+        json={
+            "models": [
+                {"name": "nomic-embed-text:latest", "model": "nomic-embed-text:latest", "size": 274302450},
+                {"name": "qwen3:4b", "model": "qwen3:4b", "details": {"family": "qwen3"}},
+            ]
+        },
     ),
 }
 
@@ -180,18 +185,18 @@ async def test_a_running_ollama_is_found_with_its_models() -> None:
     assert ollama.models == ("nomic-embed-text:latest", "qwen3:4b")
     assert ollama.default_model == "qwen3:4b"
     assert endpoint.loopback
-    assert endpoint.base_url == "http://127.0.0.1:11434/v1"
+    assert endpoint.base_url == "http://127.0.0.1:11434"
 
 
 @pytest.mark.parametrize("empty", [None, []])
 async def test_an_ollama_without_models_says_what_to_do(empty: list[object] | None) -> None:
-    programs = OLLAMA | {"11434/v1/models": httpx2.Response(200, json={"object": "list", "data": empty})}
+    programs = OLLAMA | {"11434/api/tags": httpx2.Response(200, json={"models": empty})}
     ollama = await the(find(programs), "ollama")
 
     assert ollama.unavailable == "Ollama runs but has no model yet: get or load one there."
 
 
-async def test_llamacpp_and_vllm_are_found_by_their_own_marks() -> None:
+async def test_llamacpp_vllm_and_sglang_are_found_by_their_own_marks() -> None:
     listed = httpx2.Response(200, json={"data": [{"id": "m", "owned_by": "vllm"}]})
     programs: dict[str, Answer] = {
         "8080/props": httpx2.Response(200, json={"default_generation_settings": {"n_ctx": 4096}}),
@@ -199,9 +204,12 @@ async def test_llamacpp_and_vllm_are_found_by_their_own_marks() -> None:
         "8000/version": httpx2.Response(200, json={"version": "0.28.0"}),
         "8000/v1/models": listed,
         "1234/v1/models": httpx2.Response(200, json={"data": [{"id": "gemma-3-4b"}]}),
+        "30000/v1/models": httpx2.Response(200, json={"data": [{"id": "q", "owned_by": "sglang"}]}),
+        # Not looked for: nothing tells it from others.
+        "1337/v1/models": httpx2.Response(200, json={"data": [{"id": "jan-nano"}]}),
     }
 
-    assert await ids(find(programs)) == ["lmstudio", "llamacpp", "vllm"]
+    assert await ids(find(programs)) == ["lmstudio", "llamacpp", "vllm", "sglang"]
 
 
 LIST = {"data": [{"id": "m", "owned_by": "somebody"}]}
@@ -371,6 +379,9 @@ def test_each_provider_gets_its_key_in_its_own_way() -> None:
     }
     assert auth_headers(PROVIDERS["ollama"], Endpoint(base_url="http://127.0.0.1:11434/v1")) == {}
     assert auth_headers(PROVIDERS["llamacpp"], endpoint) == {"authorization": "Bearer obviously-fake"}
+    assert auth_headers(PROVIDERS["gemini"], endpoint) == {"x-goog-api-key": "obviously-fake"}
+    assert auth_headers(PROVIDERS["azure"], endpoint) == {"api-key": "obviously-fake"}
+    assert auth_headers(PROVIDERS["vertex"], endpoint) == {"authorization": "Bearer obviously-fake"}
 
 
 async def test_the_owners_headers_win_and_do_not_print() -> None:
@@ -388,5 +399,5 @@ async def test_the_owners_headers_win_and_do_not_print() -> None:
 
 
 def test_the_addresses_to_let_pass_are_on_this_machine() -> None:
-    assert len(server_addresses()) == 4
+    assert len(server_addresses()) >= 4
     assert all(address.startswith("http://127.0.0.1:") for address in server_addresses())

@@ -8,7 +8,7 @@ from fakes import START
 from omniroute_agent.providers.capabilities import FAMILIES, family_of
 from omniroute_agent.providers.facts import FactBook
 from omniroute_agent.providers.model import Connection, Endpoint
-from omniroute_agent.providers.prices import PriceBook
+from omniroute_agent.providers.price_book import PriceBook
 from omniroute_agent.providers.table import PROVIDERS
 
 FACTS = FactBook(PriceBook(now=lambda: START))

@@ -14,9 +14,13 @@ from hypothesis import strategies as st
 from fakes import START
 from omniroute_agent.kernel.chat import Usage
 from omniroute_agent.kernel.tier import Tier as ConnectionTier
+from omniroute_agent.providers.known import Bundled, Known, Listing, Said
 from omniroute_agent.providers.model import Connection, Endpoint, Price, Source
-from omniroute_agent.providers.prices import Listed, OwnPrice, PriceBook
+from omniroute_agent.providers.price_book import FRESH_DAYS, PriceBook
+from omniroute_agent.providers.prices import Listed, OwnPrice
 from omniroute_agent.providers.table import PROVIDERS
+from omniroute_agent.store.models import ListRow
+from omniroute_agent.store.prices import PriceRow, PriceTables
 
 CENTS = OwnPrice.from_usd(input="1", output="2", cache_read="0.1", cache_write="1.25")
 BOOK = PriceBook(now=lambda: START)
@@ -153,31 +157,68 @@ def test_what_runs_on_this_machine_is_free(provider: str, source: Source) -> Non
     assert price.cost(Usage(input_tokens=10**6, output_tokens=10**6), START) == 0
 
 
+def synced(*rows: PriceRow, at: datetime = START, own: tuple[PriceRow, ...] = ()) -> Bundled:
+    return Bundled(Known(prices=PriceTables(own=own, synced=rows, source="a list", at=at.timestamp())))
+
+
 def test_the_owners_price_beats_every_other() -> None:
-    book = PriceBook(now=lambda: START, own={"work/gpt-4o-mini": CENTS, "ollama/big": CENTS})
-    book.sync({"openai/gpt-4o-mini": OwnPrice(input=9, output=9)}, source="sync")
+    by_hand = (PriceRow(name="openai/gpt-5-mini", input=5, output=5), PriceRow(name="work/both", input=5, output=5))
+    book = PriceBook(
+        now=lambda: START,
+        own={"work/gpt-4o-mini": CENTS, "ollama/big": CENTS, "work/both": CENTS},
+        known=synced(
+            PriceRow(name="openai/gpt-4o-mini", input=9, output=9),
+            PriceRow(name="openai/gpt-5-mini", input=9, output=9),
+            own=by_hand,
+        ),
+    )
 
-    mine = book.price(connection("openai", name="work"), "gpt-4o-mini")
-    other = book.price(connection("openai"), "gpt-4o-mini")
-    here = book.price(connection("ollama", source="loopback"), "big")
+    def found(where: Connection, model: str) -> tuple[str, int]:
+        price = book.price(where, model)
+        assert price is not None
+        return price.source, price.input_per_million
 
-    assert mine is not None
-    assert (mine.source, mine.input_per_million) == ("settings", 1_000_000_000)
-    assert other is not None
-    assert (other.source, other.input_per_million) == ("sync", 9)
-    assert here is not None
-    assert here.source == "settings"
+    assert found(connection("openai", name="work"), "gpt-4o-mini") == ("settings", 1_000_000_000)
+    assert found(connection("ollama", source="loopback"), "big") == ("settings", 1_000_000_000)
+    assert found(connection("openai", name="work"), "both") == ("set by hand", 5)
+    assert found(connection("openai"), "gpt-5-mini") == ("set by hand", 5)
+    assert found(connection("openai"), "gpt-4o-mini") == ("a list, 2026-11-21", 9)
 
 
-def test_an_empty_sync_changes_nothing() -> None:
-    book = PriceBook(now=lambda: START)
-    book.sync({"openai/gpt-4o-mini": OwnPrice(input=9, output=9)}, source="first")
-    book.sync({}, source="second")
+def test_an_old_synced_price_stands_behind_the_bundled_one_and_is_better_than_none() -> None:
+    rows = tuple(PriceRow(name=f"openai/{name}", input=9, output=9) for name in ("gpt-4o-mini", "brand-new"))
+    book = PriceBook(now=lambda: START, known=synced(*rows, at=START - timedelta(days=FRESH_DAYS)))
+    young = PriceBook(now=lambda: START, known=synced(*rows, at=START - timedelta(days=FRESH_DAYS - 1)))
 
-    price = book.price(connection("openai"), "gpt-4o-mini")
+    def inputs(each: PriceBook) -> list[int | None]:
+        prices = [each.price(connection("openai"), name) for name in ("gpt-4o-mini", "brand-new", "unheard-of")]
+        return [None if price is None else price.input_per_million for price in prices]
 
+    assert inputs(young) == [9, 9, None]
+    assert inputs(book) == [150_000_000, 9, None]
+
+
+def test_what_a_providers_list_says_of_prices_fills_in_where_nothing_else_knows() -> None:
+    listing = Listing(
+        models={"gpt-4o-mini": Said(input=9, output=9), "brand-new": Said(input=9, output=9), "mute": Said()},
+        gone={},
+        state=ListRow(
+            connection="openai", claimed_at=0.0, read_at=1.0, changed_at=1.0, source="https://x.example", trouble=None
+        ),
+    )
+    book = PriceBook(now=lambda: START, known=Bundled(Known(lists={"openai": listing})))
+    prices = [book.price(connection("openai"), name) for name in ("gpt-4o-mini", "brand-new", "mute")]
+    assert [None if price is None else price.input_per_million for price in prices] == [150_000_000, 9, None]
+    assert prices[1] is not None
+    assert prices[1].source == "openai's own list"
+
+
+def test_the_dearest_an_input_token_can_be_is_in_the_bound_and_not_in_the_cost() -> None:
+    row = PriceRow(name="openai/a", input=1_000_000, output=0, cache_write=2_000_000, input_bound=3_000_000)
+    price = PriceBook(now=lambda: START, known=synced(row)).price(connection("openai"), "a")
     assert price is not None
-    assert price.source == "first"
+    assert price.worst(10, 0, START) == 30
+    assert price.cost(Usage(input_tokens=10, output_tokens=0, cache_write_tokens=10), START) == 20
 
 
 def test_own_cache_prices_count_and_one_that_is_not_stated_is_the_input_price() -> None:

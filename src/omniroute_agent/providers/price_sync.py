@@ -1,0 +1,202 @@
+"""Putting a synced price list before the bundled data, or taking it away again. The owner's own prices stay.
+
+Who may name which source is not decided here: the doors ask the owner first.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from omniroute_agent.kernel.errors import InvalidRequest, UpstreamFailed
+from omniroute_agent.kernel.ports import Ports
+from omniroute_agent.providers.known import KnownModels
+from omniroute_agent.providers.model import Price, Provider
+from omniroute_agent.providers.price_book import PriceBook, of_row
+from omniroute_agent.providers.price_formats import NoPrices, PriceList, read_prices
+from omniroute_agent.providers.prices import OwnPrice
+from omniroute_agent.providers.reading import MAX_BODY, CannotRead, get_bytes
+from omniroute_agent.providers.table import PROVIDERS
+from omniroute_agent.store.prices import PriceRow, PriceRows
+
+BUNDLED: Final = "bundled"
+SECONDS: Final = 60.0
+_SHRUNK: Final = 0.5
+"""A list with less than this share of the rows of the one before is not believed."""
+
+Kind = Literal["added", "changed", "removed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceChange:
+    name: str
+    """`provider/model`"""
+    kind: Kind
+    before: tuple[int, int] | None
+    """Nano-dollars per million tokens in and out; None: unknown."""
+    after: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceSyncReport:
+    source: str
+    format: str
+    applied: bool
+    changes: tuple[PriceChange, ...]
+    unchanged: int
+    kept: int
+    """Rows for models whose price the owner set: theirs stays."""
+    left_out: Mapping[str, int]
+
+
+class PriceSync:
+    def __init__(self, rows: PriceRows, known: KnownModels, prices: PriceBook, ports: Ports) -> None:
+        self._rows = rows
+        self._known = known
+        self._prices = prices
+        self._ports = ports
+
+    async def from_url(self, url: str, *, dry_run: bool, shorter: bool = False) -> PriceSyncReport:
+        """
+        Raises:
+            InvalidRequest: no https address, or what is there is no price list.
+            UpstreamFailed: it cannot be read.
+        """
+        check_url(url)
+        try:
+            content = await get_bytes(self._ports, url, seconds=SECONDS)
+        except CannotRead as error:
+            raise UpstreamFailed(f"{error} No price was changed.", hint="Try again later, or give a file.") from None
+        return await self._take(content, source=url, dry_run=dry_run, shorter=shorter)
+
+    async def from_file(self, path: Path, *, dry_run: bool, shorter: bool = False) -> PriceSyncReport:
+        """
+        Raises:
+            InvalidRequest: it cannot be read, or is no price list.
+        """
+        try:
+            content = await asyncio.to_thread(_content, path)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise InvalidRequest(
+                f"The file {path.name} cannot be read: {why}. No price was changed.", hint="Check its name and place."
+            ) from None
+        return await self._take(content, source=path.name, dry_run=dry_run, shorter=shorter)
+
+    async def to_bundled(self, *, dry_run: bool) -> PriceSyncReport:
+        """Back to the installed price data: the synced prices go."""
+        return await self._apply(None, BUNDLED, dry_run=dry_run)
+
+    async def _take(self, content: bytes, *, source: str, dry_run: bool, shorter: bool) -> PriceSyncReport:
+        try:
+            found = await asyncio.to_thread(read_prices, content)
+        except NoPrices as error:
+            raise InvalidRequest(
+                f"{error} No price was changed.",
+                hint="A price list is our own table, litellm's, genai-prices' or OpenRouter's; see docs/models.md.",
+            ) from None
+        known = await self._known.look(fresh=True)
+        if not shorter and len(found.prices) < len(known.prices.synced) * _SHRUNK:
+            raise InvalidRequest(
+                f"It has {len(found.prices)} prices where {len(known.prices.synced)} are synced now. "
+                "No price was changed.",
+                hint="Sync `bundled` first if that is meant.",
+            )
+        return await self._apply(found, source, dry_run=dry_run)
+
+    async def _apply(self, found: PriceList | None, source: str, *, dry_run: bool) -> PriceSyncReport:
+        known = await self._known.look(fresh=True)
+        before = {row.name: of_row(row) for row in known.prices.synced}
+        after = {} if found is None else found.prices
+        changes, unchanged, kept = await asyncio.to_thread(self._compared, before, after)
+        if not dry_run and (found is not None or before):
+            rows = {name: _row(name, price) for name, price in after.items()}
+            at = self._ports.now().timestamp()
+            await self._rows.replace_synced(rows, source=None if found is None else source, at=at)
+            await self._known.look(fresh=True)
+        return PriceSyncReport(
+            source=source,
+            format=BUNDLED if found is None else found.format,
+            applied=not dry_run,
+            changes=changes,
+            unchanged=unchanged,
+            kept=kept,
+            left_out={} if found is None else found.left_out,
+        )
+
+    def _compared(
+        self, before: Mapping[str, OwnPrice], after: Mapping[str, OwnPrice]
+    ) -> tuple[tuple[PriceChange, ...], int, int]:
+        """What becomes of each price in force now, how many stay as they are, how many are the owner's."""
+        changes: list[PriceChange] = []
+        kept = unchanged = 0
+        for name in sorted(before.keys() | after.keys()):
+            if self._prices.owned(name) is not None:
+                kept += name in after
+                continue
+            bundled = _rates(self._prices.bundled(*_split(name)))
+            was = _pair(before[name]) if name in before else bundled
+            will = _pair(after[name]) if name in after else bundled
+            if was == will:
+                unchanged += 1
+            else:
+                kind: Kind = "added" if was is None else "removed" if will is None else "changed"
+                changes.append(PriceChange(name=name, kind=kind, before=was, after=will))
+        return tuple(changes), unchanged, kept
+
+
+def check_url(url: str) -> None:
+    """
+    Raises:
+        InvalidRequest: not an https address, or a credential in it.
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme == "https" and bool(parts.hostname) and not parts.username and not parts.password
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidRequest(
+            "That is no https address of a price list.", hint="Give `bundled`, a file, or an address with https://."
+        )
+
+
+def _content(path: Path) -> bytes:
+    """
+    Raises:
+        ValueError: no ordinary file, or too long.
+        OSError: it cannot be read.
+    """
+    if not path.is_file():
+        raise ValueError("there is no such file")
+    with path.open("rb") as file:
+        content = file.read(MAX_BODY + 1)
+    if len(content) > MAX_BODY:
+        raise ValueError(f"it is longer than {MAX_BODY} bytes")
+    return content
+
+
+def _split(name: str) -> tuple[Provider | None, str]:
+    provider, _, model = name.partition("/")
+    return PROVIDERS.get(provider), model
+
+
+def _pair(price: OwnPrice) -> tuple[int, int]:
+    return (price.input, price.output)
+
+
+def _rates(price: Price | None) -> tuple[int, int] | None:
+    return None if price is None else (price.input_per_million, price.output_per_million)
+
+
+def _row(name: str, price: OwnPrice) -> PriceRow:
+    return PriceRow(
+        name=name,
+        input=price.input,
+        output=price.output,
+        cache_read=price.cache_read,
+        cache_write=price.cache_write,
+        input_bound=price.input_bound,
+    )

@@ -1,0 +1,120 @@
+"""Prices as a tool."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import Field
+
+from omniroute_agent.kernel.errors import InvalidRequest
+from omniroute_agent.kernel.money import usd
+from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, tool
+
+if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
+    from omniroute_agent.providers.price_sync import PriceChange, PriceSyncReport
+    from omniroute_agent.tooling.parts import Parts
+
+BUNDLED: Final = "bundled"
+SHOWN: Final = 20
+_ENDINGS: Final = (".json", ".toml")
+
+
+class SyncPricingInput(ToolInput):
+    source: str = Field(
+        default=BUNDLED,
+        min_length=1,
+        max_length=500,
+        description="bundled (the installed price data), a file in the data directory, or an https URL.",
+    )
+    dry_run: bool = Field(default=False, description="Only show what would change.")
+
+
+class SyncPricingOutput(ToolOutput):
+    source: str
+    format: str
+    applied: bool
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+    kept: int = Field(description="The owner's own.")
+    left_out: int = Field(description="Rows of no use here.")
+    first: tuple[str, ...] = Field(description="model: USD per million in/out, before → after.")
+
+    def summary(self) -> str:
+        done = "Synced" if self.applied else "Would sync"
+        counts = (
+            f"{self.added} added, {self.changed} changed, {self.removed} removed, {self.unchanged} unchanged; "
+            f"{self.kept} of the owner's kept; {self.left_out} rows left out"
+        )
+        return "\n".join([f"{done} from {self.source} ({self.format}): {counts}", *self.first])
+
+
+@tool(
+    title="Sync prices",
+    scopes=["write:pricing"],
+    toolsets=["routing"],
+    read_only=False,
+    idempotent=True,
+    open_world=True,
+)
+async def sync_pricing(args: SyncPricingInput, ctx: ToolContext) -> SyncPricingOutput:
+    """Take prices over from a list, or go back to the bundled ones. The owner's own prices are never overwritten; an
+    empty or malformed source changes nothing. A URL needs the owner's consent.
+    """
+    # Imported here because a tool is listed before the rooms behind it are loaded.
+    from omniroute_agent.providers.price_sync import check_url  # noqa: PLC0415 (lazy)
+
+    parts, source = ctx.parts, args.source.strip()
+    if source == BUNDLED:
+        return report_of(await parts.price_sync.to_bundled(dry_run=args.dry_run))
+    if "://" in source:
+        check_url(source)
+        # Looking at it is a call to a stranger's server, too.
+        await parts.consents.require(
+            ctx.caller,
+            "sync_pricing",
+            {"source": source, "dry_run": args.dry_run},
+            f"{'Read' if args.dry_run else 'Take over'} the price list at {source}?",
+        )
+        return report_of(await parts.price_sync.from_url(source, dry_run=args.dry_run))
+    return report_of(await parts.price_sync.from_file(_inside(parts, source), dry_run=args.dry_run))
+
+
+def report_of(report: "PriceSyncReport") -> SyncPricingOutput:
+    count = {kind: sum(change.kind == kind for change in report.changes) for kind in ("added", "changed", "removed")}
+    return SyncPricingOutput(
+        source=report.source,
+        format=report.format,
+        applied=report.applied,
+        added=count["added"],
+        changed=count["changed"],
+        removed=count["removed"],
+        unchanged=report.unchanged,
+        kept=report.kept,
+        left_out=sum(report.left_out.values()),
+        first=tuple(_change(change) for change in report.changes[:SHOWN]),
+    )
+
+
+def _change(change: "PriceChange") -> str:
+    return f"{change.name}: {_pair(change.before)} → {_pair(change.after)}"
+
+
+def _pair(rates: tuple[int, int] | None) -> str:
+    return "unknown" if rates is None else f"{usd(rates[0])}/{usd(rates[1])}"
+
+
+def _inside(parts: "Parts", name: str) -> Path:
+    """A file of the data directory and nothing else: a caller must not have any other file read.
+
+    Raises:
+        InvalidRequest: it lies elsewhere, or is no price list by its name.
+    """
+    directory = parts.database.path.parent.resolve()
+    path = (directory / name).resolve()
+    if not path.is_relative_to(directory) or path.suffix.lower() not in _ENDINGS:
+        raise InvalidRequest(
+            "Only a .json or .toml file in the data directory can be named here.",
+            hint="Put it there, or let the owner run `omniroute-agent prices sync FILE`.",
+        )
+    return path
