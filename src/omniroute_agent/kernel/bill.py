@@ -30,6 +30,8 @@ class Hold(BaseModel):
     amount: Nano
     resets_at: float | None = None
     """UTC epoch seconds at which the window ends."""
+    enforced: bool = True
+    """False: it counts, and refuses nothing."""
 
 
 class Intent(BaseModel):

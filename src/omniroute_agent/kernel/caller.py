@@ -2,9 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from omniroute_agent.kernel.errors import NotAllowed
 from omniroute_agent.kernel.scopes import missing
+from omniroute_agent.kernel.view import EVERYTHING, View
+
+OWNER_ID: Final = "owner"
+"""The caller on stdio, in the terminal and behind the owner key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +19,8 @@ class Caller:
     scopes: frozenset[str]
     session: str
     """Name of the session its requests are counted in: the process on stdio, the MCP session id or a name on HTTP."""
+    view: View = EVERYTHING
+    """The tools its key shows, of those its scopes allow."""
 
     def require(self, scopes: Iterable[str]) -> None:
         """

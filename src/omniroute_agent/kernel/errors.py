@@ -6,6 +6,7 @@ CallError                code                whose fault
 ├── NotFound             not_found           the caller's: no such model, combo, request, tool
 ├── Conflict             conflict            the caller's: same idempotency key, other body
 ├── LimitReached         limit_reached       the owner's budget or quota says no
+├── ConsentRequired      consent_required    nobody's: only the owner may allow this, and has not been asked yet
 ├── NoRoute              no_route            the configuration's: every candidate was excluded
 ├── UpstreamFailed       upstream_failed     the providers': every attempt failed
 ├── DeadlineExceeded     deadline_exceeded   nobody's: the caller's time ran out
@@ -56,6 +57,10 @@ class Conflict(CallError):
 
 class LimitReached(CallError):
     code = "limit_reached"
+
+
+class ConsentRequired(CallError):
+    code = "consent_required"
 
 
 class NoRoute(CallError):

@@ -1,36 +1,23 @@
 """Inside a job: the rows of one attempt, from its reservation to its bill."""
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
 from omniroute_agent.kernel.bill import Hold, Intent, Settlement
 from omniroute_agent.kernel.chat import Usage
 from omniroute_agent.kernel.errors import LimitReached
 from omniroute_agent.kernel.money import usd
-
-LARGEST: Final = 2**53
-"""Of any sum or count kept here. A limit beyond it (9 million USD) is none, and a provider that reports more tokens
-must not make its bill fail; a thousand of them still add up in 64 bits.
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenAttempt:
-    """What an open intent says of whom its settlement is for."""
-
-    caller: str
-    provider: str
-    connection: str
-    model: str
-    at: float
+from omniroute_agent.store.sums import LARGEST, OpenAttempt, add_to_sums
 
 
 def insert_intent(connection: sqlite3.Connection, intent: Intent, instance: str) -> None:
+    earlier = connection.execute(
+        "SELECT provider, connection, model FROM intent WHERE request_id = ?", (intent.request_id,)
+    ).fetchall()
     connection.execute(
         "INSERT INTO intent (attempt_id, instance, request_id, caller, session, door, at, connection, provider, model, "
-        "combo, task, reserved_nano, price_source) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "combo, task, reserved_nano, price_source, nth, new_provider, new_connection, new_model) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             intent.attempt_id,
             instance,
@@ -46,6 +33,10 @@ def insert_intent(connection: sqlite3.Connection, intent: Intent, instance: str)
             intent.task,
             _bounded(intent.reserved),
             intent.price_source,
+            len(earlier) + 1,
+            int(all(provider != intent.provider for provider, _, _ in earlier)),
+            int(all(name != intent.connection for _, name, _ in earlier)),
+            int(all(model != intent.model for _, _, model in earlier)),
         ),
     )
 
@@ -60,16 +51,15 @@ def take_hold(connection: sqlite3.Connection, intent: Intent, hold: Hold) -> Non
         "VALUES (?, ?, 0, 0, ?, ?) ON CONFLICT (guard, win) DO NOTHING",
         (hold.guard, hold.window, hold.resets_at, intent.at),
     )
-    limit = _bounded(hold.limit)
+    # What costs nothing fits even where a limit was lowered below what is spent.
+    limit = _bounded(hold.limit) if hold.enforced and hold.amount else None
+    amount = _bounded(hold.amount)
     # More than the limit itself may be more than a column holds.
-    fits = (
-        hold.amount <= limit
-        and connection.execute(
-            "UPDATE guard_window SET reserved_nano = reserved_nano + ?, touched_at = ? "
-            "WHERE guard = ? AND win = ? AND spent_nano + reserved_nano + ? <= ?",
-            (hold.amount, intent.at, hold.guard, hold.window, hold.amount, limit),
-        ).rowcount
-    )
+    fits = (limit is None or hold.amount <= limit) and connection.execute(
+        "UPDATE guard_window SET reserved_nano = reserved_nano + ?, touched_at = ? "
+        "WHERE guard = ? AND win = ? AND (? IS NULL OR spent_nano + reserved_nano + ? <= ?)",
+        (amount, intent.at, hold.guard, hold.window, limit, amount, limit),
+    ).rowcount
     if not fits:
         spent, reserved = connection.execute(
             "SELECT spent_nano, reserved_nano FROM guard_window WHERE guard = ? AND win = ?", (hold.guard, hold.window)
@@ -77,7 +67,7 @@ def take_hold(connection: sqlite3.Connection, intent: Intent, hold: Hold) -> Non
         raise _limit_reached(hold, spent, reserved)
     connection.execute(
         "INSERT INTO hold (attempt_id, guard, win, amount_nano) VALUES (?, ?, ?, ?)",
-        (intent.attempt_id, hold.guard, hold.window, hold.amount),
+        (intent.attempt_id, hold.guard, hold.window, amount),
     )
 
 
@@ -110,16 +100,30 @@ def take_back(connection: sqlite3.Connection, attempt_id: str, at: float) -> boo
 def open_attempt(connection: sqlite3.Connection, attempt_id: str) -> OpenAttempt | None:
     """None when it is unknown or settled."""
     row = connection.execute(
-        "SELECT caller, provider, connection, model, at FROM intent WHERE attempt_id = ? AND settled = 0", (attempt_id,)
+        "SELECT caller, provider, connection, model, combo, task, at, nth, new_provider, new_connection, new_model "
+        "FROM intent WHERE attempt_id = ? AND settled = 0",
+        (attempt_id,),
     ).fetchone()
     if row is None:
         return None
-    caller, provider, name, model, at = row
-    return OpenAttempt(caller=caller, provider=provider, connection=name, model=model, at=at)
+    caller, provider, name, model, combo, task, at, nth, new_provider, new_connection, new_model = row
+    return OpenAttempt(
+        caller=caller,
+        provider=provider,
+        connection=name,
+        model=model,
+        combo=combo,
+        task=task,
+        at=at,
+        nth=nth,
+        new_provider=new_provider,
+        new_connection=new_connection,
+        new_model=new_model,
+    )
 
 
 def insert_settlement(connection: sqlite3.Connection, attempt: OpenAttempt, settlement: Settlement) -> None:
-    """The bill of an attempt that is open, its month's sums and its holds."""
+    """The bill of an attempt that is open, the sums it counts in and its holds."""
     connection.execute("UPDATE intent SET settled = 1 WHERE attempt_id = ?", (settlement.attempt_id,))
     connection.execute(
         "INSERT INTO settlement (attempt_id, at, outcome, fault, input_tokens, output_tokens, cache_read_tokens, "
@@ -137,7 +141,7 @@ def insert_settlement(connection: sqlite3.Connection, attempt: OpenAttempt, sett
             settlement.first_token_ms,
         ),
     )
-    _add_to_month(connection, attempt, settlement)
+    add_to_sums(connection, attempt, settlement)
     _free_holds(connection, settlement.attempt_id, settlement.at, cost=settlement.cost)
 
 
@@ -156,30 +160,6 @@ def _counts(usage: Usage | None) -> tuple[int | None, int | None, int | None, in
 
 def _bounded(amount: int) -> int:
     return min(amount, LARGEST)
-
-
-def _add_to_month(connection: sqlite3.Connection, attempt: OpenAttempt, settlement: Settlement) -> None:
-    """To the month in which the attempt began, as reports over the detail count it."""
-    usage = settlement.usage
-    connection.execute(
-        "INSERT INTO spend_month (month, caller, provider, model, attempts, input_tokens, output_tokens, cost_nano, "
-        "unknown_cost_attempts) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?) "
-        "ON CONFLICT (month, caller, provider, model) DO UPDATE SET attempts = spend_month.attempts + 1, "
-        "input_tokens = spend_month.input_tokens + excluded.input_tokens, "
-        "output_tokens = spend_month.output_tokens + excluded.output_tokens, "
-        "cost_nano = spend_month.cost_nano + excluded.cost_nano, "
-        "unknown_cost_attempts = spend_month.unknown_cost_attempts + excluded.unknown_cost_attempts",
-        (
-            datetime.fromtimestamp(attempt.at, UTC).strftime("%Y-%m"),
-            attempt.caller,
-            attempt.provider,
-            attempt.model,
-            _bounded(usage.input_tokens) if usage else 0,
-            _bounded(usage.output_tokens) if usage else 0,
-            _bounded(settlement.cost or 0),
-            int(settlement.cost is None),
-        ),
-    )
 
 
 def _free_holds(connection: sqlite3.Connection, attempt_id: str, at: float, *, cost: int | None) -> None:

@@ -3,15 +3,17 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from omniroute_agent.kernel.bill import Intent, Settlement
+from omniroute_agent.kernel.bill import Hold, Intent, Settlement
+from omniroute_agent.kernel.guard import Guard
 from omniroute_agent.kernel.health import Refusal, TargetHealth
 from omniroute_agent.store.attempts import insert_intent, insert_settlement, open_attempt, take_back, take_hold
 from omniroute_agent.store.counts import correct, draw, give_back
 from omniroute_agent.store.database import Database
+from omniroute_agent.store.guards import GuardState, read_state, read_stored
 from omniroute_agent.store.health import read_target, write_target
 from omniroute_agent.store.instances import dead_among
 from omniroute_agent.store.quota import write_readings
@@ -23,12 +25,6 @@ class NotAdmitted(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.detail)
         self.refusal = refusal
-
-
-@dataclass(frozen=True, slots=True)
-class GuardState:
-    spent: int
-    reserved: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +44,7 @@ class _Reservation:
     intent: Intent
     instance: str
     admit: Callable[[TargetHealth], TargetHealth | Refusal]
+    holds: Callable[[Sequence[Guard]], Sequence[Hold]] | None
     before: TargetHealth | None = None
     after: TargetHealth | None = None
 
@@ -60,7 +57,7 @@ class _Reservation:
         insert_intent(connection, self.intent, self.instance)
         if (full := draw(connection, self.intent)) is not None:
             raise NotAdmitted(full)
-        for hold in self.intent.holds:
+        for hold in self.intent.holds if self.holds is None else self.holds(read_stored(connection)):
             take_hold(connection, self.intent, hold)
         self.before, self.after = before, after
 
@@ -80,23 +77,34 @@ class Ledger:
     database: Database
     instance: str
 
-    async def reserve(self, intent: Intent, admit: Callable[[TargetHealth], TargetHealth | Refusal]) -> None:
-        """Write the intent and reserve its holds in one commit, or leave no trace, also when cancelled.
+    async def reserve(
+        self,
+        intent: Intent,
+        admit: Callable[[TargetHealth], TargetHealth | Refusal],
+        holds: Callable[[Sequence[Guard]], Sequence[Hold]] | None = None,
+    ) -> None:
+        """Write the intent and reserve its holds in one commit, or leave no trace, also when cancelled. With `holds`, a
+        pure function of the guards that are stored by then, those it gives take the place of the intent's.
 
         Raises:
             NotAdmitted: `admit`, a pure function of the target's live health, refused, or a declared quota is used up.
             LimitReached: a guard has too little left.
         """
-        reservation = _Reservation(intent, self.instance, admit)
+        reservation = _Reservation(intent, self.instance, admit, holds)
         try:
             await self.database.write(reservation.make)
         except (asyncio.CancelledError, GeneratorExit):
             self.database.correct(reservation.undo)
             raise
 
-    async def settle(self, settlement: Settlement, learn: Callable[[TargetHealth], TargetHealth]) -> bool:
-        """Write the bill, free the reservation and learn from the outcome in one commit. A second settlement of the
-        same attempt changes nothing and gives False.
+    async def settle(
+        self,
+        settlement: Settlement,
+        learn: Callable[[TargetHealth], TargetHealth],
+        keep: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> bool:
+        """Write the bill, free the reservation and learn from the outcome in one commit; `keep` writes what else is to
+        be known of it. A second settlement of the same attempt changes nothing and gives False.
         """
 
         def job(connection: sqlite3.Connection) -> bool:
@@ -109,6 +117,8 @@ class Ledger:
             write_readings(connection, attempt.connection, attempt.model, settlement.readings)
             before = read_target(connection, attempt.connection, attempt.model)
             write_target(connection, attempt.model, before, learn(before))
+            if keep is not None:
+                keep(connection)
             return True
 
         return await self.database.write(job)
@@ -126,15 +136,8 @@ class Ledger:
                 lock.remove()
 
     async def guard_state(self, guard: str, window: str) -> GuardState:
-        return await self.database.read(lambda connection: read_guard(connection, guard, window))
-
-
-def read_guard(connection: sqlite3.Connection, guard: str, window: str) -> GuardState:
-    """Inside a job: what is spent and reserved in a guard's window."""
-    row = connection.execute(
-        "SELECT spent_nano, reserved_nano FROM guard_window WHERE guard = ? AND win = ?", (guard, window)
-    ).fetchone()
-    return GuardState(*row) if row else GuardState(0, 0)
+        state = await self.database.read(lambda connection: read_state(connection, guard, window))
+        return state or GuardState(0, 0)
 
 
 def read_typical_output(connection: sqlite3.Connection, last: int = 200) -> int | None:
