@@ -1,10 +1,11 @@
-"""Tools for combos: what is there, and which one is the default."""
+"""Tools for combos: what is there, which one is the default, what orders the targets of one."""
 
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import Field, WithJsonSchema
+from pydantic import Field, JsonValue, WithJsonSchema
 
+from omniroute_agent.engine.nesting import COMBO_PREFIX
 from omniroute_agent.kernel.money import Nano
 from omniroute_agent.kernel.tier import Tier
 from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, as_in, tool
@@ -18,8 +19,8 @@ DAY_SECONDS: Final = 86_400.0
 
 class ComboTarget(ToolOutput):
     target: str
-    resolves_to: tuple[str, ...] = Field(description="connection/model it stands for here and now; empty: none.")
-    unavailable: str | None = Field(description="Why it cannot be used now.")
+    resolves_to: tuple[str, ...] = Field(description="connection/model now.")
+    unavailable: str | None = Field(description="Why not usable.")
 
 
 class ComboMetrics(ToolOutput):
@@ -33,14 +34,18 @@ class ComboMetrics(ToolOutput):
 class ComboView(ToolOutput):
     name: str
     strategy: str
+    options: dict[str, JsonValue]
     targets: tuple[ComboTarget, ...]
-    tier: Tier | None
+    tier: Annotated[Tier | None, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})]
     enabled: bool
     is_default: bool
-    source: str = Field(description="built-in or settings.")
-    overridden: bool = Field(description="switch_combo changed what the settings say.")
-    findings: tuple[str, ...] = Field(description="What would keep it from working, with what to do.")
-    metrics: ComboMetrics | None = None
+    source: str = Field(description="built-in, settings, stored or template.")
+    overridden: bool = Field(description="Differs from the settings file.")
+    findings: tuple[str, ...] = Field(description="What keeps it from working, what to do.")
+    metrics: Annotated[
+        ComboMetrics | None,
+        WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "null"}], "description": "requests, attempts, cost."}),
+    ] = None
 
 
 class ListCombosInput(ToolInput):
@@ -62,21 +67,14 @@ def _line(combo: ComboView) -> str:
 
 async def view_combo(combo: "Combo", ctx: ToolContext, metrics: ComboMetrics | None = None) -> ComboView:
     """A combo with what its targets stand for now and what would keep it from working."""
-    targets: list[ComboTarget] = []
-    for name in combo.targets:
-        found = await ctx.parts.catalogue.resolve(name)
-        usable = [f"{connection.id}/{model}" for connection, model in found if connection.unavailable is None]
-        why = None if usable else (found[0][0].unavailable if found else "No connection here serves it.")
-        targets.append(ComboTarget(target=name, resolves_to=tuple(usable), unavailable=why))
-    findings = [f"{target.target}: {target.unavailable}" for target in targets if target.unavailable]
-    if not any(target.resolves_to for target in targets):
-        findings.append("None of its own targets can be used now; only the local model, if there is one, would answer.")
+    findings = [*(await ctx.parts.examiner.examine(combo)).all]
     if not combo.enabled:
         findings.append("It is disabled: switch_combo with active true makes it the default.")
     return ComboView(
         name=combo.name,
         strategy=combo.strategy,
-        targets=tuple(targets),
+        options=dict(combo.options),
+        targets=tuple([await _target(name, ctx) for name in combo.targets]),
         tier=combo.tier,
         enabled=combo.enabled,
         is_default=combo.is_default,
@@ -85,6 +83,16 @@ async def view_combo(combo: "Combo", ctx: ToolContext, metrics: ComboMetrics | N
         findings=tuple(findings),
         metrics=metrics,
     )
+
+
+async def _target(name: str, ctx: ToolContext) -> ComboTarget:
+    parts = ctx.parts
+    inner = await parts.combos.get(name.removeprefix(COMBO_PREFIX)) if name.startswith(COMBO_PREFIX) else None
+    plain = (name,) if inner is None else (await parts.combos.expansion(inner)).targets
+    found = [pair for each in plain for pair in await parts.catalogue.resolve(each)]
+    usable = [f"{connection.id}/{model}" for connection, model in found if connection.unavailable is None]
+    why = None if usable else (found[0][0].unavailable if found else "No connection here serves it.")
+    return ComboTarget(target=name, resolves_to=tuple(dict.fromkeys(usable)), unavailable=why)
 
 
 def _metrics(group: "GroupTotals | None") -> ComboMetrics:
@@ -145,4 +153,27 @@ async def switch_combo(args: SwitchComboInput, ctx: ToolContext) -> SwitchComboO
     The owner's settings file stays as it is.
     """
     combo = await ctx.parts.combos.switch(args.combo, active=args.active)
+    return SwitchComboOutput(combo=await view_combo(combo, ctx))
+
+
+class SetRoutingStrategyInput(ToolInput):
+    combo: str = Field(min_length=1, max_length=200)
+    strategy: str = Field(min_length=1, max_length=40, description="priority, weighted, auto …")
+    options: dict[str, JsonValue] | None = Field(
+        default=None, description="All of the strategy's: weights, sticky, pack, exploration, adapt."
+    )
+
+
+@tool(
+    title="Set a routing strategy",
+    scopes=["write:combos"],
+    toolsets=["routing"],
+    read_only=False,
+    idempotent=True,
+)
+async def set_routing_strategy(args: SetRoutingStrategyInput, ctx: ToolContext) -> SwitchComboOutput:
+    """Change what orders a combo's targets, from the next request on. What cannot work on its targets is refused with
+    the reason. The owner's settings file stays as it is.
+    """
+    combo = await ctx.parts.examiner.set_strategy(args.combo, args.strategy, args.options)
     return SwitchComboOutput(combo=await view_combo(combo, ctx))
