@@ -1,9 +1,8 @@
-"""One turn: what every door ends in. The same answer for the same idempotency key, then the engine.
+"""One turn: what every door ends in. The same answer for the same idempotency key, then a kept answer or the engine.
 
 Memory joins here: this is the only room that may know both the engine and what is remembered.
 """
 
-import hashlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
@@ -11,13 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import anyio
-from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from omniroute_agent.engine.decision import Receipt
-from omniroute_agent.engine.engine import Engine
-from omniroute_agent.engine.events import Done, EngineEvent
+from omniroute_agent.engine.events import Done, EngineEvent, told_again
 from omniroute_agent.engine.request import Request
-from omniroute_agent.kernel.chat import Chat, ChatAnswer
+from omniroute_agent.engine.reuse import KeptAnswer, Reuse
+from omniroute_agent.engine.sameness import fingerprint
 from omniroute_agent.kernel.errors import DeadlineExceeded, StoreUnavailable
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.store.answers import Answers, Begun, Stored
@@ -25,23 +22,12 @@ from omniroute_agent.store.answers import Answers, Begun, Stored
 _POLL_SECONDS: Final = 0.25
 """How often a twin of a running request looks for its answer; the other may run in another process."""
 
-_CHAT: Final = TypeAdapter(Chat)
-
 _log = logging.getLogger(__name__)
-
-
-class _Kept(BaseModel):
-    """What an idempotency key returns again."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    answer: ChatAnswer
-    receipt: Receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    engine: Engine
+    reuse: Reuse
     answers: Answers
     ports: Ports
     keep_answers_seconds: float
@@ -54,11 +40,13 @@ class Turn:
         """
         key = request.idempotency_key
         if key is not None and (kept := await self._begin(request, key)) is not None:
+            for piece in told_again(kept.answer):
+                yield piece
             yield Done(kept.answer, kept.receipt.model_copy(update={"replayed": True}))
             return
         finished = False
         try:
-            async with aclosing(self.engine.events(request)) as events:
+            async with aclosing(self.reuse.events(request)) as events:
                 async for event in events:
                     if key is not None and isinstance(event, Done):
                         finished = await self._keep(request.caller.id, key, event)
@@ -83,7 +71,7 @@ class Turn:
 
     async def _keep(self, caller: str, key: str, done: Done) -> bool:
         """False when the answer cannot be kept: it is given all the same, and the key stays taken until it expires."""
-        kept = _Kept(answer=done.answer, receipt=done.receipt)
+        kept = KeptAnswer(answer=done.answer, receipt=done.receipt)
         try:
             await self.answers.finish(caller, key, kept.model_dump_json())
         except StoreUnavailable as error:
@@ -91,11 +79,11 @@ class Turn:
             return False
         return True
 
-    async def _begin(self, request: Request, key: str) -> _Kept | None:
+    async def _begin(self, request: Request, key: str) -> KeptAnswer | None:
         """The kept answer; None when this request is the first and now owns the key."""
-        now = self.ports.now().timestamp()
         print_of = fingerprint(request)
         while True:
+            now = self.ports.now().timestamp()
             found = await self.answers.begin(
                 caller=request.caller.id,
                 key=key,
@@ -107,7 +95,7 @@ class Turn:
             if isinstance(found, Begun):
                 return None
             if isinstance(found, Stored):
-                return _Kept.model_validate_json(found.document)
+                return KeptAnswer.model_validate_json(found.document)
             if self.ports.monotonic() >= request.deadline:
                 raise DeadlineExceeded(
                     f"The same request ({found.request_id}) is still running.",
@@ -115,10 +103,3 @@ class Turn:
                     facts={"request_id": found.request_id},
                 )
             await self.ports.sleep(_POLL_SECONDS)
-
-
-def fingerprint(request: Request) -> str:
-    """What makes two requests the same: everything that shapes the answer, not who asks or how long they wait."""
-    digest = hashlib.sha256(_CHAT.dump_json(request.chat))
-    digest.update(repr((request.combo, request.task, request.budget)).encode())
-    return digest.hexdigest()
