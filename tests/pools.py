@@ -7,10 +7,11 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from omniroute_agent.engine.situation import Affinity, Bench, ComboState, QuotaWindow, Situation, TargetStats
+from omniroute_agent.engine.situation import ComboState, QuotaWindow, Situation
 from omniroute_agent.engine.strategies import STRATEGIES, Option, Ranked
 from omniroute_agent.engine.strategies.knobs import Options
 from omniroute_agent.kernel.health import BreakerState, ConnectionHealth
+from omniroute_agent.kernel.record import Affinity, Bench, TargetStats
 from targets import FlatPrice, candidate, situation
 
 NOW = situation().now

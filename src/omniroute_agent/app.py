@@ -11,12 +11,19 @@ from dataclasses import dataclass
 
 from omniroute_agent import __version__
 from omniroute_agent.caretakers import Caretaker, keep_house
+from omniroute_agent.engine.advice import Adviser
 from omniroute_agent.engine.candidates import Gatherer
 from omniroute_agent.engine.combos import Combo, ComboBook
+from omniroute_agent.engine.consents import Consents
 from omniroute_agent.engine.engine import Engine
+from omniroute_agent.engine.findings import Examiner
 from omniroute_agent.engine.guards import Guards
+from omniroute_agent.engine.learner import Learner
+from omniroute_agent.engine.planning import Planner
 from omniroute_agent.engine.request import TimeLimits
-from omniroute_agent.engine.tuning import TUNINGS
+from omniroute_agent.engine.resilience import Resilience
+from omniroute_agent.engine.reuse import Keeping, Reuse
+from omniroute_agent.kernel.guard import Guard
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.outside.addresses import AllowedOrigins
 from omniroute_agent.outside.ports import quiet_http_logs, real_ports
@@ -25,27 +32,42 @@ from omniroute_agent.providers.discovery import (
     ENVIRONMENT_GUARD,
     Connections,
     ConnectionSpec,
+    blank_variables,
     key_variables,
     server_addresses,
 )
 from omniroute_agent.providers.facts import FactBook
+from omniroute_agent.providers.known import KnownModels, OwnModel, Said
 from omniroute_agent.providers.local.server import LocalModel
-from omniroute_agent.providers.prices import OwnPrice, PriceBook
+from omniroute_agent.providers.price_book import PriceBook
+from omniroute_agent.providers.price_sync import PriceSync
+from omniroute_agent.providers.prices import OwnPrice
 from omniroute_agent.providers.proxies import Proxies
 from omniroute_agent.providers.stored import StoredConnections
+from omniroute_agent.providers.sync import ModelSync
 from omniroute_agent.settings.master_key import KeyPlace, MasterKeys, key_places
 from omniroute_agent.settings.model import Settings
 from omniroute_agent.settings.sources import child_environment, connection_key, provider_keys
 from omniroute_agent.store.answers import Answers
+from omniroute_agent.store.cached import Bounds, CachedAnswers
 from omniroute_agent.store.checkup import Checkup
+from omniroute_agent.store.combo_state import ComboStates
 from omniroute_agent.store.combos import ComboRows
 from omniroute_agent.store.connections import ConnectionRows
+from omniroute_agent.store.consents import ConsentRows
 from omniroute_agent.store.database import Database
 from omniroute_agent.store.decisions import Decisions
+from omniroute_agent.store.guards import GuardRows
 from omniroute_agent.store.health import HealthBook
 from omniroute_agent.store.instances import Instance, register
 from omniroute_agent.store.ledger import Ledger, Orphan
+from omniroute_agent.store.metrics import MetricsBook
+from omniroute_agent.store.models import ModelRows
+from omniroute_agent.store.outcomes import Outcomes
+from omniroute_agent.store.prices import PriceRows
+from omniroute_agent.store.profile import ProfileBook
 from omniroute_agent.store.retention import Retention, sweep
+from omniroute_agent.store.target_stats import TargetBook
 from omniroute_agent.store.usage import UsageBook
 from omniroute_agent.tooling.packages import load_tools
 from omniroute_agent.tooling.parts import Deadlines, Parts
@@ -94,6 +116,7 @@ async def open_house(
             connections = _connections(settings, given, origins, local, stored, environment)
             proxies = _proxies(settings)
             parts = _parts(settings, given, connections, proxies, database, ledger, orphans)
+            await parts.guards.begin()
             house = House(settings=settings, parts=parts, tools=tools, local=local, stored=stored, proxies=proxies)
             async with _kept(caretakers_of(house, database) if caretakers else (), given):
                 yield house
@@ -160,7 +183,16 @@ def caretakers_of(house: House, database: Database) -> tuple[Caretaker, ...]:
         Caretaker(name="retention", first=30.0, every=3600.0, job=tidy),
         # A neighbour may die while this process lives on; until then its reservations and keys stay taken.
         Caretaker(name="orphans", first=60.0, every=60.0, job=settle_orphans),
+        *_list_readers(house),
     )
+
+
+def _list_readers(house: House) -> tuple[Caretaker, ...]:
+    """Reads the providers' lists of models: each once a day, whichever process looks first."""
+    if not house.settings.catalogue.sync:
+        return ()
+    first = 120.0 + 600.0 * house.parts.ports.dice.random()
+    return (Caretaker(name="lists of models", first=first, every=3600.0, job=house.parts.model_sync.sync_due),)
 
 
 def _specs(settings: Settings, environment: Mapping[str, str] | None) -> tuple[ConnectionSpec, ...]:
@@ -219,10 +251,13 @@ def _connections(
         origins.allow(address)
     return Connections(
         ports=ports,
-        environment=provider_keys(key_variables(), environment) if settings.discovery.environment else {},
+        environment=provider_keys((*key_variables(), *blank_variables()), environment)
+        if settings.discovery.environment
+        else {},
         specs=_specs(settings, environment),
         stored=stored.specs,
         headers=settings.headers,
+        proxies=_proxies(settings),
         local=local.connection if settings.local.enabled else None,
         look_on_this_machine=settings.discovery.loopback,
     )
@@ -234,11 +269,49 @@ def _combos(settings: Settings) -> tuple[Combo, ...]:
             name=c.name,
             targets=c.targets,
             strategy=c.strategy,
-            options={"weights": dict(c.weights)} if c.weights else {},
+            options=c.all_options,
             tier=c.tier,
             enabled=c.enabled,
         )
         for c in settings.combos
+    )
+
+
+def _keeping(settings: Settings) -> Keeping | None:
+    cache = settings.cache
+    if not cache.enabled:
+        return None
+    return Keeping(seconds=cache.minutes * 60.0, bounds=Bounds(entries=cache.max_entries, bytes=cache.max_mib * 2**20))
+
+
+def _guards(settings: Settings) -> tuple[Guard, ...]:
+    """Those of the settings; one of the name `environment` stands for the setting of its own."""
+    per_day = settings.budget.environment_usd_per_day
+    environment = () if per_day is None else (Guard(name=ENVIRONMENT_GUARD, limit=per_day),)
+    return environment + tuple(
+        Guard(
+            name=guard.name,
+            limit=guard.limit_usd,
+            period=guard.period,
+            action=guard.action,
+            tier=guard.tier,
+            caller=guard.caller,
+            combo=guard.combo,
+            enabled=guard.enabled,
+        )
+        for guard in settings.guards
+    )
+
+
+def _own_models(settings: Settings) -> tuple[OwnModel, ...]:
+    return tuple(
+        OwnModel(
+            connection=row.connection,
+            model=row.model,
+            said=Said.model_validate(row.model_dump(exclude_unset=True)),
+            source="settings",
+        )
+        for row in settings.models
     )
 
 
@@ -255,12 +328,19 @@ def _parts(
         name: OwnPrice(input=p.input, output=p.output, cache_read=p.cache_read, cache_write=p.cache_write)
         for name, p in settings.prices.items()
     }
-    prices = PriceBook(now=ports.now, own=own)
-    catalogue = Catalogue(connections, FactBook(prices), prices)
-    combos = ComboBook(_combos(settings), ComboRows(database), connections, default=settings.routing.default_combo)
-    per_day = settings.budget.environment_usd_per_day
-    guards = Guards(per_day={} if per_day is None else {ENVIRONMENT_GUARD: per_day})
+    known = KnownModels(database, ports, aliases=settings.aliases, own=_own_models(settings))
+    prices = PriceBook(now=ports.now, own=own, known=known)
+    catalogue = Catalogue(
+        connections, FactBook(prices, known), prices, known, successors=settings.catalogue.successors
+    )
+    combos = ComboBook(
+        _combos(settings), ComboRows(database), connections, ports, default=settings.routing.default_combo
+    )
+    guards = Guards(_guards(settings), GuardRows(database), ports)
+    consents = Consents(ConsentRows(database), ports)
     decisions = Decisions(database, ledger.instance)
+    outcomes = Outcomes(database)
+    resilience = Resilience(settings.resilience.profile)
     gatherer = Gatherer(
         ports=ports,
         combos=combos,
@@ -269,14 +349,32 @@ def _parts(
         database=database,
         guards=guards,
         limits=settings.quota.limits,
+        resilience=resilience,
     )
     engine = Engine(
         ports=ports,
-        gatherer=gatherer,
+        planner=Planner(
+            ports=ports,
+            gatherer=gatherer,
+            book=TargetBook(database, ports),
+            states=ComboStates(database),
+            outcomes=outcomes if settings.routing.learner else None,
+        ),
         ledger=ledger,
         decisions=decisions,
+        guards=guards,
+        consents=consents,
         proxies=proxies,
-        tuning=TUNINGS[settings.resilience.profile],
+        resilience=resilience,
+        learner=Learner(outcomes) if settings.routing.learner else None,
+    )
+    reuse = Reuse(
+        engine=engine,
+        rows=CachedAnswers(database),
+        decisions=decisions,
+        gatherer=gatherer,
+        ports=ports,
+        keeping=_keeping(settings),
     )
     limits = settings.limits
     return Parts(
@@ -284,23 +382,37 @@ def _parts(
         version=__version__,
         started_at=ports.now(),
         turn=Turn(
-            engine=engine,
+            reuse=reuse,
             answers=Answers(database, ledger.instance),
             ports=ports,
             keep_answers_seconds=settings.retention.answers_hours * 3600.0,
         ),
         engine=engine,
+        reuse=reuse,
         gatherer=gatherer,
         combos=combos,
+        examiner=Examiner(combos, catalogue),
+        adviser=Adviser(engine, combos, database, ports),
         connections=connections,
         catalogue=catalogue,
+        known=known,
+        models=ModelRows(database),
+        model_sync=ModelSync(ModelRows(database), known, connections, proxies, ports),
+        prices=prices,
+        price_rows=PriceRows(database),
+        price_sync=PriceSync(PriceRows(database), known, prices, ports),
         health=HealthBook(database),
         ledger=ledger,
         usage=UsageBook(database),
+        metrics=MetricsBook(database),
+        resilience=resilience,
+        profiles=ProfileBook(database),
         decisions=decisions,
+        outcomes=outcomes,
         database=database,
         checkup=Checkup(database, ports),
         guards=guards,
+        consents=consents,
         limits=TimeLimits(
             connect=limits.connect_seconds,
             first_token=limits.first_token_seconds,

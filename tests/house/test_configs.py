@@ -5,7 +5,10 @@ from typing import Any, get_args
 
 import pytest
 
-from omniroute_agent.engine.strategies import SERVED
+from omniroute_agent.engine.combos import BUILT_IN
+from omniroute_agent.engine.nesting import expand
+from omniroute_agent.engine.strategies import STRATEGIES
+from omniroute_agent.engine.strategies.validation import validate
 from omniroute_agent.providers.table import PROVIDERS
 from omniroute_agent.settings import model as settings
 from omniroute_agent.settings.sources import load
@@ -20,7 +23,13 @@ def test_an_example_of_settings_loads_and_hangs_together(path: Path) -> None:
     assert [warning.sentence() for warning in loaded.warnings if "connections." not in warning.key] == []
     assert {connection.provider for connection in loaded.connections} <= set(PROVIDERS)
     known = {connection.id for connection in loaded.connections} | {"local"}
-    assert {target.partition("/")[0] for combo in loaded.combos for target in combo.targets} <= known
+    combos = {combo.name: combo for combo in loaded.combos}
+    for combo in loaded.combos:
+        plain = expand(combo.name, combo.targets, combos)
+        assert plain.excluded == ()
+        assert {target.partition("/")[0] for target in plain.targets} <= known
+        assert validate(combo.strategy, combo.all_options, ()) == ()
+    assert loaded.routing.default_combo in {*combos, BUILT_IN}
 
 
 @pytest.mark.parametrize("path", sorted((CONFIGS / "clients").iterdir()), ids=lambda path: path.name)
@@ -44,4 +53,4 @@ def test_every_example_is_listed() -> None:
 
 def test_settings_and_rooms_use_the_same_words() -> None:
     """The settings may not import the rooms, so both spell this out."""
-    assert set(get_args(settings.Strategy)) == set(SERVED)
+    assert set(get_args(settings.Strategy)) == set(STRATEGIES)

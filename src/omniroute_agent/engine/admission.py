@@ -9,6 +9,7 @@ Per process, and on purpose: the locks and the breaker that every process shares
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Final, Self
@@ -47,6 +48,8 @@ class Busy(Exception):
 class _Gate:
     """One connection's places."""
 
+    start: int
+    """The number it began with."""
     limit: float
     growing: bool = True
     """Nothing was too much yet."""
@@ -65,6 +68,12 @@ class _Gate:
         """Seconds until whoever joins the queue now has a place; 0 while no call has ended that could tell."""
         ahead = len(self.queue) + 1 + max(self.running - self.places, 0)
         return ahead * (self.held or 0.0) / self.places
+
+    def begin(self, start: int) -> None:
+        """Learn anew from another number: the profile was changed."""
+        self.start, self.limit, self.growing = start, float(start), True
+        self.round += 1
+        self.hand_on()
 
     def hand_on(self) -> None:
         """Give free places to those who wait, first come first served."""
@@ -117,7 +126,8 @@ class Place:
 
 
 class Admission:
-    def __init__(self, ports: Ports, start: int) -> None:
+    def __init__(self, ports: Ports, start: Callable[[], int]) -> None:
+        """`start` gives how many calls a connection gets at a time to begin with, under the profile in force."""
         self._ports = ports
         self._start = start
         self._gates: dict[str, _Gate] = {}
@@ -174,9 +184,11 @@ class Admission:
         gate.hand_on()
 
     def _gate(self, connection: str) -> _Gate:
-        gate = self._gates.get(connection)
+        gate, start = self._gates.get(connection), self._start()
         if gate is None:
-            gate = self._gates[connection] = _Gate(limit=float(self._start))
+            gate = self._gates[connection] = _Gate(start=start, limit=float(start))
+        elif gate.start != start:
+            gate.begin(start)
         return gate
 
     def _place(self, gate: _Gate) -> Place:

@@ -11,11 +11,14 @@ wait that is already on, and a success does not end one.
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Final
 
 from omniroute_agent.engine.faults import Fault
 from omniroute_agent.engine.tuning import BALANCED, Tuning
 from omniroute_agent.kernel.health import ConnectionHealth, ModelLock, Refusal, TargetHealth
 from omniroute_agent.kernel.quota import QuotaReading
+
+PROBE_IN_FLIGHT: Final = "probe_in_flight"
 
 
 def clock(epoch: float) -> str:
@@ -42,7 +45,7 @@ def standing(health: TargetHealth, now: float) -> Refusal | None:
         return Refusal(reason="breaker_open", detail=_because(detail, connection), until=connection.open_until)
     if connection.breaker == "half_open" and connection.probe_until is not None and now < connection.probe_until:
         return Refusal(
-            reason="probe_in_flight",
+            reason=PROBE_IN_FLIGHT,
             detail="The breaker is half open and its one probe is still out.",
             until=connection.probe_until,
         )

@@ -1,14 +1,17 @@
 """From what was asked to the targets that could serve it: the reads that come before planning."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from omniroute_agent.engine.combos import Combo, ComboBook
 from omniroute_agent.engine.decision import Exclusion
-from omniroute_agent.engine.guards import Guards, Room, day_window
+from omniroute_agent.engine.guards import Guards, rooms_for
+from omniroute_agent.engine.nesting import COMBO_PREFIX
 from omniroute_agent.engine.quotas import windows_of
-from omniroute_agent.engine.situation import Candidate, Situation
+from omniroute_agent.engine.resilience import Resilience
+from omniroute_agent.engine.situation import Candidate, Situation, state_of
+from omniroute_agent.kernel.caller import Caller
 from omniroute_agent.kernel.errors import NoRoute, not_found
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.kernel.quota import QuotaLimit
@@ -16,12 +19,9 @@ from omniroute_agent.providers.catalogue import Catalogue
 from omniroute_agent.providers.discovery import Connections
 from omniroute_agent.providers.model import Connection
 from omniroute_agent.store.database import Database
-from omniroute_agent.store.moment import moment
+from omniroute_agent.store.moment import Recall, moment
 
-COMBO_PREFIX = "combo/"
-
-DRAWS: Final = 4
-"""Numbers drawn for one plan; strategies stretch them as far as they need."""
+NOTHING: Final = Recall()
 
 NO_MODEL_HELP = (
     "Set a key (for example OPENAI_API_KEY or ANTHROPIC_API_KEY), start Ollama, LM Studio, llama.cpp or vLLM on this "
@@ -37,6 +37,14 @@ class Gathered:
     candidates: tuple[Candidate, ...]
     excluded: tuple[Exclusion, ...]
     """Names of a combo that lead nowhere."""
+    notes: tuple[str, ...] = ()
+    """How the name was read, and what is known of the model's end."""
+
+    def narrowed(self, target: str) -> "Gathered":
+        """Only this target of the combo, whether the combo is enabled or not."""
+        combo = self.combo and self.combo.model_copy(update={"enabled": True})
+        candidates = tuple(candidate for candidate in self.candidates if candidate.name == target)
+        return replace(self, combo=combo, candidates=candidates, excluded=())
 
 
 class Gatherer:
@@ -52,6 +60,7 @@ class Gatherer:
         database: Database,
         guards: Guards,
         limits: Mapping[str, tuple[QuotaLimit, ...]],
+        resilience: Resilience | None = None,
     ) -> None:
         self._ports = ports
         self._combos = combos
@@ -60,6 +69,7 @@ class Gatherer:
         self._database = database
         self._guards = guards
         self._limits = limits
+        self._resilience = resilience or Resilience()
 
     async def gather(self, model: str, combo: str | None) -> Gathered:
         """Candidates for a model, a combo (`combo/<name>` or its bare name) or, with an empty model, the default combo.
@@ -75,6 +85,33 @@ class Gatherer:
         if not model:
             default = await self._combos.default()
             return await self._from_combo(default, f"{COMBO_PREFIX}{default.name}")
+        meaning = await self._catalogue.meaning(model)
+        if meaning.note is not None:
+            gathered = await self._named(meaning.name)
+            return replace(gathered, asked=model, notes=(meaning.note, *gathered.notes))
+        return await self._named(model)
+
+    def with_heirs(self, gathered: Gathered, situation: Situation) -> Gathered:
+        """The same, and behind one model that was asked for and that its provider gives up, who follows on it."""
+        if gathered.combo is not None:
+            return gathered
+
+        def refused(connection: str, model: str) -> bool:
+            lock = situation.locks.get((connection, model))
+            return lock is not None and lock.reason == "not_found" and situation.now < lock.until
+
+        asked = [(candidate.connection, candidate.model) for candidate in gathered.candidates]
+        heirs = self._catalogue.succession.followers(asked, refused)
+        if not heirs.notes:
+            return gathered
+        candidates = (*gathered.candidates, *self._candidates(heirs.pairs))
+        return replace(gathered, candidates=candidates, notes=(*gathered.notes, *heirs.notes))
+
+    async def _named(self, model: str) -> Gathered:
+        """A model or a combo by the name it has here."""
+        if model.startswith(COMBO_PREFIX):
+            combo = model.removeprefix(COMBO_PREFIX)
+            return await self._from_combo(await self._combos.named(combo), model)
         found = await self._catalogue.resolve(model)
         if found:
             return Gathered(asked=model, combo=None, candidates=self._candidates(found), excluded=())
@@ -91,8 +128,9 @@ class Gatherer:
 
     async def _from_combo(self, combo: Combo, asked: str) -> Gathered:
         found: list[tuple[Connection, str]] = []
-        excluded: list[Exclusion] = []
-        for target in combo.targets:
+        expansion = await self._combos.expansion(combo)
+        excluded = list(expansion.excluded)
+        for target in expansion.targets:
             resolved = await self._catalogue.resolve(target)
             found += [pair for pair in resolved if pair not in found]
             if not resolved:
@@ -112,29 +150,30 @@ class Gatherer:
             raise NoRoute("No language model is reachable from here yet.", hint=NO_MODEL_HELP)
         return Gathered(asked=asked, combo=combo, candidates=self._candidates(found), excluded=tuple(excluded))
 
-    async def situation(self) -> Situation:
+    async def situation(
+        self, gathered: Gathered | None = None, recall: Recall = NOTHING, *, caller: Caller | None = None
+    ) -> Situation:
+        """The moment; with what was gathered, as its combo's strategy sees it, and with the guards of a caller."""
         now = self._ports.now()
-        window, resets_at = day_window(now)
-        windows = dict.fromkeys(self._guards.per_day, window)
-        seen = await moment(self._database, windows, limits=self._limits, now=now.timestamp())
-        rooms = {
-            guard: Room(
-                guard=guard,
-                window=window,
-                limit=limit,
-                spent=seen.guards[guard].spent,
-                reserved=seen.guards[guard].reserved,
-                resets_at=resets_at,
-            )
-            for guard, limit in self._guards.per_day.items()
-        }
+        windows = self._guards.windows(caller, now)
+        seen = await moment(self._database, windows, limits=self._limits, now=now.timestamp(), recall=recall)
+        self._resilience.follow(seen.profile)
+        rooms = self._guards.rooms(seen.guards, caller, now)
+        if gathered is not None:
+            rooms = rooms_for(rooms, gathered.combo.name if gathered.combo else None)
         return Situation(
             now=now.timestamp(),
             connections=seen.health.connections,
             locks=seen.health.locks,
             rooms=rooms,
             typical_output=seen.typical_output,
-            dice=tuple(self._ports.dice.random() for _ in range(DRAWS)),
             quotas=windows_of(seen.quotas, now.timestamp()),
             limits=self._limits,
+            combo=state_of(
+                seen.memory,
+                gathered.combo.options if gathered and gathered.combo else {},
+                tuple(candidate.name for candidate in gathered.candidates) if gathered and gathered.combo else (),
+            ),
+            benches=seen.benches,
+            affinity=seen.affinity,
         )

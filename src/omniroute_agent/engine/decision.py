@@ -2,20 +2,26 @@
 after. One set of values, made by pure functions, stored as they are.
 """
 
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, with_config
 
 from omniroute_agent.kernel.bill import CostState, Outcome
 from omniroute_agent.kernel.chat import Usage
 from omniroute_agent.kernel.money import Nano
+from omniroute_agent.kernel.value import value
+
+_STRICT: Final = ConfigDict(extra="forbid")
+_AS_USAGE: Final = {"type": "object", "description": "As usage above, or null."}
 
 
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Factor(_Value):
+@with_config(_STRICT)
+@value
+class Factor:
     """One reason in numbers: `contribution` = `value` × `weight`."""
 
     name: str
@@ -24,40 +30,44 @@ class Factor(_Value):
     contribution: float
 
 
-class Choice(_Value):
+@with_config(_STRICT)
+@value
+class Choice:
     """A target in its place in the plan."""
 
-    target: str = Field(description="connection/model")
+    target: Annotated[str, Field(description="connection/model")]
     provider: str
     model: str
-    because: str = Field(description="Why it stands at this place.")
-    expected_cost: Nano | None = Field(default=None, description="USD for this call; null: price unknown.")
-    worst_cost: Nano | None = Field(default=None, description="USD that is reserved before the call.")
+    because: Annotated[str, Field(description="Why here.")]
+    expected_cost: Annotated[Nano | None, Field(description="USD; null: price unknown.")] = None
+    worst_cost: Annotated[Nano | None, Field(description="Reserved before the call.")] = None
     price_source: str | None = None
-    max_tokens: int | None = Field(default=None, description="Output cap that will be sent.")
-    unknown: tuple[str, ...] = Field(default=(), description="Needed capabilities nobody could confirm.")
+    max_tokens: Annotated[int | None, Field(description="Output cap sent.")] = None
+    unknown: Annotated[tuple[str, ...], Field(description="Needed capabilities nobody confirms.")] = ()
     factors: tuple[Factor, ...] = ()
 
 
-class Exclusion(_Value):
+@with_config(_STRICT)
+@value
+class Exclusion:
     target: str
-    reason: str = Field(description="Machine word, e.g. no_vision, breaker_open, price_unknown.")
+    reason: Annotated[str, Field(description="Like no_vision, breaker_open, price_unknown.")]
     detail: str
-    until: str | None = Field(default=None, description="UTC time at which it may come back.")
+    until: Annotated[str | None, Field(description="UTC; may be back then.")] = None
 
 
 class Plan(_Value):
-    asked: str = Field(description="Model or combo as the caller wrote it.")
+    asked: str = Field(description="Model or combo as written.")
     combo: str | None = None
     strategy: str
     strategy_because: str = ""
     task: str | None = None
-    input_tokens: int = Field(description="Counted or estimated, see input_tokens_source.")
+    input_tokens: int
     input_tokens_source: str
     choices: tuple[Choice, ...]
     excluded: tuple[Exclusion, ...] = ()
-    best_cost: Nano | None = Field(default=None, description="USD if the first choice answers as expected.")
-    worst_cost: Nano | None = Field(default=None, description="USD if every choice is tried and fails after billing.")
+    best_cost: Nano | None = Field(default=None, description="USD if the first answers as expected.")
+    worst_cost: Nano | None = Field(default=None, description="USD if all are tried and billed.")
     notes: tuple[str, ...] = ()
 
 
@@ -72,25 +82,31 @@ class Attempt(_Value):
     status: int | None = None
     latency_ms: int
     first_token_ms: int | None = None
-    usage: Usage | None = None
+    usage: Annotated[Usage | None, WithJsonSchema(_AS_USAGE)] = None
     cost: Nano | None = None
-    cost_state: CostState
+    cost_state: Annotated[CostState, WithJsonSchema({"type": "string"})]
+
+
+Reused = Literal["cached", "joined"]
+"""cached: an earlier answer was given again. joined: an equal request was running and its answer is shared."""
 
 
 class Receipt(_Value):
     """The one bill of a request: who served it, what it cost, what was tried, why."""
 
     request_id: str
-    served_by: str | None = Field(description="connection/model that answered; null when none did.")
-    reported_model: str | None = Field(default=None, description="Model name the provider put on its answer.")
+    served_by: str | None = Field(description="connection/model that answered.")
+    reported_model: str | None = Field(default=None, description="As the provider named it.")
     usage: Usage | None = None
-    cost: Nano | None = Field(description="USD over all attempts; null while a price is unknown.")
+    cost: Nano | None = Field(description="USD of all attempts; null: a price is unknown.")
     cost_state: CostState
     latency_ms: int
     first_token_ms: int | None = None
     tried: tuple[Attempt, ...] = ()
     because: str
-    replayed: bool = Field(default=False, description="True when an idempotency key returned an earlier answer.")
+    replayed: bool = Field(default=False, description="An idempotency key returned an earlier answer.")
+    reused: Reused | None = Field(default=None, description="Not sent: got an equal request's answer.")
+    answer_of: str | None = Field(default=None, description="That request's id.")
 
 
 class Decision(_Value):

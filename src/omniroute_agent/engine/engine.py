@@ -7,38 +7,49 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Final
 
 import anyio
 
 from omniroute_agent.engine.admission import Admission, Busy, Place
+from omniroute_agent.engine.asking import SPEND, WITHOUT_END, must_ask, wish_of
 from omniroute_agent.engine.attempt import Try, attempt
 from omniroute_agent.engine.breaker import admit, clock
-from omniroute_agent.engine.candidates import Gathered, Gatherer
+from omniroute_agent.engine.consents import Consents
 from omniroute_agent.engine.decision import Choice, Exclusion
-from omniroute_agent.engine.eligibility import affordable, rooms_of
+from omniroute_agent.engine.eligibility import affordable
 from omniroute_agent.engine.events import Discarded, Done, EngineEvent, Routed
+from omniroute_agent.engine.extras import affordable_rest
 from omniroute_agent.engine.failure import failure_of
 from omniroute_agent.engine.faults import Fault
-from omniroute_agent.engine.needs import Needs, needs_of
-from omniroute_agent.engine.plan import Planned, make_plan
+from omniroute_agent.engine.guards import Guards
+from omniroute_agent.engine.holding import holds_of
+from omniroute_agent.engine.learner import Learner
+from omniroute_agent.engine.needs import Needs
+from omniroute_agent.engine.plan import Planned
+from omniroute_agent.engine.planning import Outlook, Planner, keepsake
+from omniroute_agent.engine.records import Records, intent_of
 from omniroute_agent.engine.request import Request
+from omniroute_agent.engine.resilience import Resilience
 from omniroute_agent.engine.retry import RetryBudget
 from omniroute_agent.engine.run import Pair, Run
 from omniroute_agent.engine.settle import Tried, settle
-from omniroute_agent.engine.situation import Candidate, ComboState, Situation
-from omniroute_agent.engine.tuning import BALANCED, Tuning
+from omniroute_agent.engine.situation import Candidate, Situation
 from omniroute_agent.engine.windows import Heard
-from omniroute_agent.kernel.bill import Intent, Outcome
+from omniroute_agent.kernel.bill import Outcome
 from omniroute_agent.kernel.chat import ChatEvent, Finished, ReasoningDelta, TextDelta, ToolCallDelta
 from omniroute_agent.kernel.errors import CallError, LimitReached, StoreUnavailable
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.providers.model import Connection
 from omniroute_agent.providers.proxies import Proxies
-from omniroute_agent.providers.tokens import count_chat, upper_bound
 from omniroute_agent.store.decisions import Decisions
 from omniroute_agent.store.ledger import Ledger, NotAdmitted
 
 _log = logging.getLogger(__name__)
+
+PROBE_PATIENCE: Final = 5.0
+"""Seconds that a request with nothing else left waits for somebody else's probe."""
+PROBE_PAUSE: Final = 0.25
 
 _Content = TextDelta | ReasoningDelta | ToolCallDelta
 
@@ -48,19 +59,24 @@ class Engine:
         self,
         *,
         ports: Ports,
-        gatherer: Gatherer,
+        planner: Planner,
         ledger: Ledger,
         decisions: Decisions,
+        guards: Guards | None = None,
+        consents: Consents | None = None,
         proxies: Proxies | None = None,
-        tuning: Tuning = BALANCED,
+        resilience: Resilience | None = None,
+        learner: Learner | None = None,
     ) -> None:
         self._ports = ports
-        self._gatherer = gatherer
+        self._planner = planner
         self._ledger = ledger
-        self._decisions = decisions
+        self._records = Records(decisions, learner)
+        self._guards = guards
+        self._consents = consents
         self._proxies = proxies or Proxies()
-        self._tuning = tuning
-        self._admission = Admission(ports, tuning.concurrency)
+        self._resilience = resilience or Resilience()
+        self._admission = Admission(ports, lambda: self._resilience.tuning.concurrency)
         self._retries = RetryBudget()
 
     async def plan(self, request: Request) -> tuple[Planned, Needs, Situation]:
@@ -70,53 +86,68 @@ class Engine:
             NotFound: no model or combo of that name.
             NoRoute: there is no connection at all.
         """
-        gathered = await self._gatherer.gather(request.chat.model, request.combo)
-        situation = _for_combo(gathered, await self._gatherer.situation())
-        counted = count_chat(request.chat, request.chat.model)
-        needs = needs_of(
-            request.chat,
-            input_tokens=counted.tokens,
-            input_source=counted.source,
-            input_bound=upper_bound(request.chat),
-        )
-        planned = make_plan(
-            request,
-            needs,
-            asked=gathered.asked,
-            combo=gathered.combo,
-            candidates=gathered.candidates,
-            unknown_targets=gathered.excluded,
-            situation=situation,
-        )
-        return planned, needs, situation
+        planned, outlook = await self._planner.foresee(request)
+        return planned, outlook.needs, outlook.situation
 
     async def events(self, request: Request) -> AsyncGenerator[EngineEvent, None]:
         """Serve one request. Ends with `Done`; every failure is a `CallError` whose facts carry `request_id`."""
-        planned, needs, situation = await self.plan(request)
-        run = Run(request=request, plan=planned.plan, ports=self._ports)
-        await self._store(run, "running")
+        planned, outlook = await self._planner.route(request)
+        run = Run(request=request, plan=planned.plan, ports=self._ports, outlook=outlook)
+        await self._records.open(run)
         try:
+            if self._consents is not None and must_ask(planned.plan):
+                planned, outlook = await self._agreed(run, self._consents)
             yield Routed(planned.plan)
-            async with aclosing(self._serve(run, planned, needs, situation)) as pieces:
+            async with aclosing(self._serve(run, planned, outlook.needs, outlook.situation)) as pieces:
                 async for piece in pieces:
                     yield piece
+            if run.missing:
+                async with aclosing(self._heirs(run)) as pieces:
+                    async for piece in pieces:
+                        yield piece
         except CallError as error:
             error.facts.setdefault("request_id", request.id)
-            await self._close(run, "failed", error)
+            await self._records.close(run, "failed", error)
             raise
         except BaseException:
             # The caller left. A cancelled scope cancels every await, so the record is written under a shield.
             with anyio.CancelScope(shield=True):
-                await self._close(run, "cancelled")
+                await self._records.close(run, "cancelled")
             raise
         answered = run.answered
         if answered is None:
             failure = failure_of(run)
-            await self._close(run, "failed", failure)
+            await self._records.close(run, "failed", failure)
             raise failure
         # Stored before `Done` leaves: whoever holds a receipt can ask why.
-        await self._close(run, "answered")
+        await self._records.close(run, "answered")
         yield Done(answered.fold.answer(), run.receipt())
+
+    async def _heirs(self, run: Run) -> AsyncGenerator[_Content | Discarded, None]:
+        """The provider does not know the model: who follows on it stands in a plan that is made now."""
+        planned, outlook = await self._planner.route(run.request)
+        tried = {attempt.target for attempt in run.attempts}
+        if any(choice.target in tried for choice in planned.plan.choices):
+            return
+        run.plan, run.outlook = planned.plan, outlook
+        async with aclosing(self._serve(run, planned, outlook.needs, outlook.situation)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _agreed(self, run: Run, consents: Consents) -> tuple[Planned, Outlook]:
+        """The plan with what the owner lets this request cost.
+
+        Raises:
+            ConsentRequired: the owner has to be asked.
+            NotAllowed: the owner said no.
+        """
+        unlimited, _ = await self._planner.foresee(replace(run.request, agreed=WITHOUT_END))
+        wish = wish_of(run.request, unlimited.plan)
+        await consents.require(run.request.caller, SPEND, wish.arguments, wish.question, facts=wish.facts)
+        run.request = replace(run.request, agreed=wish.most)
+        planned, run.outlook = await self._planner.route(run.request)
+        run.plan = planned.plan
+        return planned, run.outlook
 
     async def _serve(
         self, run: Run, planned: Planned, needs: Needs, situation: Situation
@@ -125,7 +156,6 @@ class Engine:
         choices = list(zip(planned.plan.choices, planned.candidates, strict=True))
         async with aclosing(self._places(run, choices)) as places:
             async for (choice, candidate), place in places:
-                self._retries.first_call()
                 with place:
                     async with aclosing(self._try(run, choice, candidate, needs, situation, place)) as pieces:
                         async for piece in pieces:
@@ -156,11 +186,31 @@ class Engine:
                 passed.append(pair)
             else:
                 yield pair, free
+        busy = [pair for pair in passed if not pair[1].connection.last_resort]
+        last = [pair for pair in passed if pair[1].connection.last_resort]
+        for waiting in (self._queued(run, busy), self._behind_probes(run, choices), self._queued(run, last)):
+            async with aclosing(waiting) as places:
+                async for pair, place in places:
+                    yield pair, place
+
+    async def _queued(self, run: Run, passed: list[Pair]) -> AsyncGenerator[tuple[Pair, Place], None]:
         for pair in passed:
             if run.over:
                 return
             if (waited := await self._wait(run, *pair)) is not None:
                 yield pair, waited
+
+    async def _behind_probes(self, run: Run, choices: list[Pair]) -> AsyncGenerator[tuple[Pair, Place], None]:
+        """A target that recovers lets one call through at a time. With nothing else left, those that were refused for
+        it are asked again: how it ends is known in a moment.
+        """
+        until = self._ports.monotonic() + PROBE_PATIENCE
+        while (behind := run.behind_probes(choices)) and self._ports.monotonic() < until:
+            await self._ports.sleep(PROBE_PAUSE)
+            for pair in behind:
+                if not run.over and (free := self._free_place(pair[1].connection)) is not None:
+                    run.ask_again(pair[0].target)
+                    yield pair, free
 
     def _free_place(self, connection: Connection) -> Place | None:
         try:
@@ -191,11 +241,13 @@ class Engine:
         )
         if not await self._reserve(run, choice, candidate, situation, tried, cap, needs):
             return
+        if all(earlier.target != choice.target for earlier in run.tries):
+            self._retries.first_call()
         outcome: Outcome = "cancelled"
         plan = Try(
             connection=candidate.connection,
             model=candidate.model,
-            chat=replace(run.request.chat, max_tokens=cap),
+            chat=replace(run.request.chat, max_tokens=cap, rest=affordable_rest(run.request.chat.rest)),
             limits=run.request.limits,
             seconds_left=run.seconds_left,
             proxy=self._proxies.around(candidate.connection, run.plan.combo),
@@ -209,7 +261,7 @@ class Engine:
         finally:
             place.leave(tried.fault.kind if tried.fault else None, answered=outcome == "answered")
             with anyio.CancelScope(shield=True):
-                await self._settle(run, tried, outcome)
+                await self._settle(run, candidate, tried, outcome)
         if tried.fault is not None and tried.produced and not run.committed:
             yield Discarded(tried.fault)
 
@@ -246,27 +298,21 @@ class Engine:
         request, now = run.request, self._ports.now()
         price = candidate.facts.price
         # Without a cap nothing is guarded, and the plan's worst case is the record.
-        amount = (choice.worst_cost or 0) if price is None or cap is None else price.worst(needs.input_bound, cap, now)
-        intent = Intent(
-            attempt_id=tried.attempt_id,
-            request_id=request.id,
-            caller=request.caller.id,
-            session=request.caller.session,
-            door=request.door,
-            at=now.timestamp(),
-            connection=candidate.connection.id,
-            provider=choice.provider,
-            model=candidate.model,
-            combo=run.plan.combo,
-            task=request.task,
-            reserved=amount,
-            price_source=choice.price_source,
-            holds=tuple(room.hold(amount) for room in rooms_of(candidate, request, situation)),
-            tokens=needs.input_bound + (cap or 0),
-            limits=situation.limits.get(candidate.connection.id, ()),
+        amount = (
+            (choice.worst_cost or 0)
+            if price is None or cap is None
+            else price.worst(needs.bound(candidate.model), cap, now)
         )
+        bounded = price is not None and (cap is not None or amount == 0)
+        intent = intent_of(run, choice, candidate, situation, tried, cap=cap, needs=needs, amount=amount)
         try:
-            await self._ledger.reserve(intent, lambda health: admit(health, now.timestamp(), self._tuning))
+            await self._ledger.reserve(
+                intent,
+                lambda health: admit(health, now.timestamp(), self._resilience.tuning),
+                holds_of(self._guards, intent, candidate, request, situation, bounded=bounded)
+                if self._guards
+                else None,
+            )
         except NotAdmitted as refused:
             refusal = refused.refusal
             until = clock(refusal.until) if refusal.until else None
@@ -280,35 +326,18 @@ class Engine:
             return False
         return True
 
-    async def _settle(self, run: Run, tried: Tried, outcome: Outcome) -> None:
-        ended = self._ports.monotonic()
-        settled = settle(tried, outcome, now=self._ports.now(), ended=ended, tuning=self._tuning)
+    async def _settle(self, run: Run, candidate: Candidate, tried: Tried, outcome: Outcome) -> None:
+        ended, now = self._ports.monotonic(), self._ports.now()
+        settled = settle(tried, outcome, now=now, ended=ended, tuning=self._resilience.tuning)
         run.settled(tried, settled.attempt)
         try:
-            await self._ledger.settle(settled.settlement, settled.learn)
+            keep = keepsake(run.outlook, candidate, now.timestamp()) if outcome == "answered" else None
+            await self._ledger.settle(settled.settlement, settled.learn, keep)
+            self._planner.settled(tried.target, outcome, now.timestamp() - (ended - tried.started))
         except StoreUnavailable as unwritable:
             # The answer is paid for and is not withheld. The intent stays open with its reservation, which the next
             # start settles; until the ledger can be written again no new attempt passes `_reserve`.
             _log.warning("Attempt %s could not be settled: %s", tried.attempt_id, unwritable.sentence())
-
-    async def _close(self, run: Run, state: str, error: CallError | None = None) -> None:
-        """Store how it ended. That this cannot be written must not hide the answer or the error itself."""
-        try:
-            await self._store(run, state, error)
-        except StoreUnavailable as unwritable:
-            _log.warning("Request %s could not be recorded: %s", run.request.id, unwritable.sentence())
-
-    async def _store(self, run: Run, state: str, error: CallError | None = None) -> None:
-        decision = run.decision(state, error)
-        await self._decisions.put(
-            request_id=decision.request_id,
-            caller=decision.caller,
-            session=decision.session,
-            door=decision.door,
-            at=run.arrived.timestamp(),
-            state=state,
-            document=decision.model_dump_json(),
-        )
 
 
 def _outcome(tried: Tried) -> Outcome:
@@ -323,12 +352,4 @@ def _cap_now(run: Run, choice: Choice, candidate: Candidate, needs: Needs) -> in
     cap = choice.max_tokens
     if price is None or budget is None or cap is None or needs.max_tokens is not None or not run.attempts:
         return cap
-    return affordable(price, needs.input_bound, max(budget - run.spent, 0), cap, run.ports.now()) or cap
-
-
-def _for_combo(gathered: Gathered, situation: Situation) -> Situation:
-    """The moment with what the combo's strategy may look at."""
-    if gathered.combo is None:
-        return situation
-    pool = tuple(candidate.name for candidate in gathered.candidates)
-    return replace(situation, combo=ComboState(options=gathered.combo.options, pool=pool))
+    return affordable(price, needs.bound(candidate.model), max(budget - run.spent, 0), cap, run.ports.now()) or cap

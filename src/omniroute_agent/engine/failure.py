@@ -69,7 +69,7 @@ def _nothing_tried(run: Run) -> CallError:
     if not excluded:
         return NoRoute("No language model is reachable from here yet.", hint=NO_MODEL_HELP)
     lines = "; ".join(_exclusion_line(exclusion) for exclusion in excluded)
-    if all(exclusion.reason == "over_budget" for exclusion in excluded):
+    if all(exclusion.reason in ("over_budget", "degraded") for exclusion in excluded):
         return LimitReached(
             f"The budget allows no target: {lines}.", hint="Raise budget_usd or ask for a shorter answer."
         )

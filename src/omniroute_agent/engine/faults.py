@@ -46,6 +46,8 @@ Lock = Literal["none", "model", "connection"]
 class Effect:
     """What follows from a fault, beyond trying the next target."""
 
+    when: str
+    """What was seen, for people."""
     ends_loop: bool = False
     """Every target would repeat it: the request itself is at fault."""
     lock: Lock = "none"
@@ -61,30 +63,45 @@ class Effect:
 
 
 EFFECTS: Final[Mapping[FaultKind, Effect]] = {
-    "rejected": Effect(ends_loop=True),
-    "unsupported": Effect(),
-    "context_overflow": Effect(),
-    "unauthorized": Effect(lock="connection", seconds=300.0),
-    "forbidden": Effect(lock="connection", seconds=300.0),
+    "rejected": Effect(when="400: the conversation itself is malformed", ends_loop=True),
+    "unsupported": Effect(
+        when="any other 4xx, 409 too: this target cannot serve this request, or refuses what it would say"
+    ),
+    "context_overflow": Effect(when="413, or a 4xx that names the context window"),
+    "unauthorized": Effect(when="401, or a 4xx that names the key", lock="connection", seconds=300.0),
+    "forbidden": Effect(when="403 without a better reason", lock="connection", seconds=300.0),
     # A ban is final until a person acts: one call an hour finds out.
-    "deactivated": Effect(lock="connection", seconds=3600.0),
-    "out_of_credit": Effect(lock="connection", seconds=900.0),
-    "not_found": Effect(lock="model", seconds=120.0),
-    "rate_limited": Effect(lock="model", retry=True),
+    "deactivated": Effect(
+        when="401, 403, 429 or another 4xx that says the account is banned or disabled",
+        lock="connection",
+        seconds=3600.0,
+    ),
+    "out_of_credit": Effect(when="402, or words of an unpaid bill", lock="connection", seconds=900.0),
+    "not_found": Effect(
+        when="404, or a 4xx that says there is no such model or no access to it", lock="model", seconds=120.0
+    ),
+    "rate_limited": Effect(when="429, or words of a rate limit: too fast", lock="model", retry=True),
     # A used-up quota is never waited for inside a request.
-    "model_window_exhausted": Effect(lock="model", seconds=UNKNOWN_RESET_SECONDS),
-    "window_exhausted": Effect(lock="connection", seconds=UNKNOWN_RESET_SECONDS),
-    "overloaded": Effect(outage=True, retry=True),
-    "server_error": Effect(outage=True, retry=True),
-    "connect_failed": Effect(outage=True, retry=True),
-    "connect_timeout": Effect(outage=True),
-    "first_token_timeout": Effect(outage=True),
-    "idle_timeout": Effect(outage=True),
-    "total_timeout": Effect(silent=True),
-    "cut_off": Effect(outage=True, retry=True),
-    "malformed": Effect(outage=True),
-    "empty": Effect(),
-    "unreachable": Effect(silent=True),
+    "model_window_exhausted": Effect(
+        when="429 that names a used-up window of one model", lock="model", seconds=UNKNOWN_RESET_SECONDS
+    ),
+    "window_exhausted": Effect(
+        when="429 that names a used-up window of the account", lock="connection", seconds=UNKNOWN_RESET_SECONDS
+    ),
+    "overloaded": Effect(when="503, 529, or an error in the answer that says so", outage=True, retry=True),
+    "server_error": Effect(when="any other 5xx, 408, or an unknown error in the answer", outage=True, retry=True),
+    "connect_failed": Effect(when="no connection: name, network, TLS or proxy", outage=True, retry=True),
+    "connect_timeout": Effect(when="no connection within `limits.connect_seconds`", outage=True),
+    "first_token_timeout": Effect(when="nothing within `limits.first_token_seconds`", outage=True),
+    "idle_timeout": Effect(when="silence within the answer for `limits.between_chunks_seconds`", outage=True),
+    "total_timeout": Effect(when="the answer took longer than `limits.total_seconds` or the deadline", silent=True),
+    "cut_off": Effect(when="the answer broke off before its end", outage=True, retry=True),
+    "malformed": Effect(when="the answer is not in the provider's own format", outage=True),
+    "empty": Effect(when="a whole answer that says nothing"),
+    "unreachable": Effect(
+        when="nothing was sent, for a reason on this side: no access token, a local model that did not start",
+        silent=True,
+    ),
 }
 
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from omniroute_agent.kernel.chat import Chat, Image, Part, ToolResult
+from omniroute_agent.kernel.chat import Chat
 from omniroute_agent.providers.model import ModelFacts
+from omniroute_agent.providers.tokens import IMAGE_TOKENS, image_bound, image_count, text_bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,25 +16,28 @@ class Needs:
     """Counted or estimated; `input_source` says which."""
     input_source: str
     input_bound: int
-    """No provider can count more than this."""
+    """No provider can count more than this, images apart."""
     max_tokens: int | None
     """The caller's own output cap."""
+    images: int = 0
+
+    def bound(self, model: str) -> int:
+        """The most input tokens this model's provider can count."""
+        return self.input_bound + self.images * image_bound(model) if self.images else self.input_bound
 
 
-def needs_of(chat: Chat, *, input_tokens: int, input_source: str, input_bound: int) -> Needs:
+def needs_of(chat: Chat, *, input_tokens: int, input_source: str) -> Needs:
+    images = image_count(chat)
     return Needs(
-        vision=any(_has_image(part) for message in chat.messages for part in message.parts),
+        vision=images > 0,
         tools=bool(chat.tools),
         json_schema=chat.response_format is not None and chat.response_format.schema is not None,
         input_tokens=input_tokens,
         input_source=input_source,
-        input_bound=max(input_bound, input_tokens),
+        input_bound=max(text_bound(chat), input_tokens - images * IMAGE_TOKENS),
         max_tokens=chat.max_tokens,
+        images=images,
     )
-
-
-def _has_image(part: Part) -> bool:
-    return isinstance(part, Image) or (isinstance(part, ToolResult) and any(isinstance(p, Image) for p in part.content))
 
 
 def unmet(needs: Needs, facts: ModelFacts) -> tuple[str, str] | None:
@@ -41,13 +45,12 @@ def unmet(needs: Needs, facts: ModelFacts) -> tuple[str, str] | None:
 
     A capability nobody knows does not exclude: see `unconfirmed`.
     """
-    for needed, has, word, sentence in (
-        (needs.vision, facts.vision, "no_vision", "It cannot read images."),
-        (needs.tools, facts.tools, "no_tools", "It cannot call tools."),
-        (needs.json_schema, facts.json_schema, "no_json_schema", "It cannot follow a JSON schema."),
-    ):
-        if needed and has is False:
-            return word, sentence
+    if needs.vision and facts.vision is False:
+        return "no_vision", "It cannot read images."
+    if needs.tools and facts.tools is False:
+        return "no_tools", "It cannot call tools."
+    if needs.json_schema and facts.json_schema is False:
+        return "no_json_schema", "It cannot follow a JSON schema."
     if facts.context_tokens is not None and needs.input_tokens >= facts.context_tokens:
         return (
             "context_too_small",
@@ -67,6 +70,8 @@ def unmet(needs: Needs, facts: ModelFacts) -> tuple[str, str] | None:
 
 def unconfirmed(needs: Needs, facts: ModelFacts) -> tuple[str, ...]:
     """Needs that nobody could confirm or deny for this model."""
+    if facts.context_tokens is not None and not (needs.vision or needs.tools or needs.json_schema):
+        return ()
     checks = (
         (needs.vision, facts.vision, "vision"),
         (needs.tools, facts.tools, "tools"),

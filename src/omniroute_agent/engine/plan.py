@@ -1,15 +1,20 @@
 """Candidates → ordered plan with a reason for every place and every exclusion. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from omniroute_agent.engine.bandit import relearned, yields
 from omniroute_agent.engine.combos import Combo
 from omniroute_agent.engine.decision import Choice, Exclusion, Plan
 from omniroute_agent.engine.eligibility import ASSUMED_OUTPUT, weigh
+from omniroute_agent.engine.extras import note_of
 from omniroute_agent.engine.needs import Needs
 from omniroute_agent.engine.request import Request
 from omniroute_agent.engine.situation import Candidate, Situation
 from omniroute_agent.engine.strategies import STRATEGIES, Option, Ranked
+from omniroute_agent.engine.strategies.override import override
+from omniroute_agent.engine.strategies.sources import HEALING
+from omniroute_agent.kernel.record import Bench
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +23,8 @@ class Planned:
 
     plan: Plan
     candidates: tuple[Candidate, ...]
+    benches: Mapping[str, Bench | None] = field(default_factory=dict[str, Bench | None])
+    """What following this plan changes of who sits out, by target; None: it plays again."""
 
 
 def make_plan(
@@ -29,6 +36,7 @@ def make_plan(
     candidates: Sequence[Candidate],
     unknown_targets: Sequence[Exclusion],
     situation: Situation,
+    notes: Sequence[str] = (),
 ) -> Planned:
     """Eligibility first, then the strategy, then the last resorts at the end."""
     options: list[Option] = []
@@ -39,47 +47,81 @@ def make_plan(
             excluded.append(verdict)
         else:
             options.append(verdict)
-    strategy = combo.strategy if combo else "priority"
     if combo is not None and not combo.enabled:
-        excluded += [
-            Exclusion(target=o.candidate.name, reason="combo_disabled", detail=f"The combo `{combo.name}` is disabled.")
-            for o in options
-        ]
+        detail = f"The combo `{combo.name}` is disabled."
+        excluded += [Exclusion(o.candidate.name, "combo_disabled", detail) for o in options]
         options = []
-    last = [option for option in options if option.candidate.connection.last_resort and len(options) > 1]
-    ranked = STRATEGIES[strategy]([option for option in options if option not in last], situation)
-    ranked += [Ranked(option=option, because="the small local model is the last resort") for option in last]
+    options, last = _without_last_resorts(options)
+    strategy, because = _strategy(combo, request, needs, options, situation)
+    ranked = STRATEGIES[strategy](options, situation)
+    benches = _changed(ranked, situation) if strategy in HEALING else {}
+    remarks: tuple[str, ...] = ()
+    if combo is not None and yields(strategy, combo.strategy):
+        ranked, remarks = relearned(ranked, situation)
+    ranked += [Ranked(option, "the small local model is the last resort") for option in last]
     plan = Plan(
         asked=asked,
         combo=combo.name if combo else None,
         strategy=strategy,
-        strategy_because=f"the combo `{combo.name}` says so" if combo else "one model was asked for",
-        task=request.task,
+        strategy_because=because,
+        task=situation.task or request.task,
         input_tokens=needs.input_tokens,
         input_tokens_source=needs.input_source,
         choices=tuple(_choice(r) for r in ranked),
         excluded=tuple(excluded),
         best_cost=ranked[0].option.expected_cost if ranked else None,
         worst_cost=_worst(ranked),
-        notes=_notes(needs, ranked, situation),
+        notes=(*notes, *_notes(request, needs, ranked, situation), *remarks),
     )
-    return Planned(plan=plan, candidates=tuple(r.option.candidate for r in ranked))
+    return Planned(plan=plan, candidates=tuple(r.option.candidate for r in ranked), benches=benches)
+
+
+def _without_last_resorts(options: list[Option]) -> tuple[list[Option], list[Option]]:
+    """What the strategy orders, and what comes behind it; a last resort that is alone is as good as any."""
+    last = [option for option in options if option.candidate.connection.last_resort]
+    if not last or len(options) == 1:
+        return options, []
+    return [option for option in options if not option.candidate.connection.last_resort], last
+
+
+def _strategy(
+    combo: Combo | None, request: Request, needs: Needs, options: Sequence[Option], situation: Situation
+) -> tuple[str, str]:
+    """The strategy to use and who says so."""
+    if combo is None:
+        return "priority", "one model was asked for"
+    instead = override(combo.strategy, situation.combo, request.chat, needs, options)
+    if instead is None:
+        return combo.strategy, f"the combo `{combo.name}` says so"
+    strategy, because = instead
+    return strategy, f"{because}; the combo `{combo.name}` says {combo.strategy}, which leaves it to the request"
+
+
+def _changed(ranked: Sequence[Ranked], situation: Situation) -> dict[str, Bench | None]:
+    before = situation.benches
+    found = {r.option.candidate.name: r.bench for r in ranked} if before else _benched(ranked)
+    return {target: bench for target, bench in found.items() if before.get(target) != bench}
+
+
+def _benched(ranked: Sequence[Ranked]) -> dict[str, Bench | None]:
+    return {r.option.candidate.name: r.bench for r in ranked if r.bench is not None}
 
 
 def _choice(ranked: Ranked) -> Choice:
     option = ranked.option
     candidate = option.candidate
+    price = candidate.facts.price
     return Choice(
-        target=candidate.name,
-        provider=candidate.connection.provider.id,
-        model=candidate.model,
-        because=ranked.because,
-        expected_cost=option.expected_cost,
-        worst_cost=option.worst_cost,
-        price_source=candidate.facts.price.source if candidate.facts.price else None,
-        max_tokens=option.max_tokens,
-        unknown=option.unknown,
-        factors=ranked.factors,
+        candidate.name,
+        candidate.connection.provider.id,
+        candidate.model,
+        ranked.because,
+        option.expected_cost,
+        option.worst_cost,
+        None if price is None else price.source,
+        option.max_tokens,
+        option.unknown,
+        ranked.factors,
     )
 
 
@@ -91,7 +133,7 @@ def _worst(ranked: Sequence[Ranked]) -> int | None:
     return sum(cost for cost in worst if cost is not None)
 
 
-def _notes(needs: Needs, ranked: Sequence[Ranked], situation: Situation) -> tuple[str, ...]:
+def _notes(request: Request, needs: Needs, ranked: Sequence[Ranked], situation: Situation) -> tuple[str, ...]:
     notes: list[str] = []
     if ranked and situation.typical_output is None:
         notes.append(f"Expected costs assume {ASSUMED_OUTPUT} output tokens: there is no history to measure yet.")
@@ -99,4 +141,8 @@ def _notes(needs: Needs, ranked: Sequence[Ranked], situation: Situation) -> tupl
         notes.append(f"Expected costs assume {situation.typical_output} output tokens, the mean of recent answers.")
     if needs.max_tokens is None and any(r.option.max_tokens is not None for r in ranked):
         notes.append("No max_tokens was given; each choice says the cap it will send.")
+    if situation.task is not None and situation.task_because:
+        notes.append(f"The task is taken to be {situation.task}: {situation.task_because}.")
+    more = (note_of(request.chat.rest), *(room.note() for room in situation.rooms.values()))
+    notes += [note for note in more if note is not None]
     return tuple(notes)

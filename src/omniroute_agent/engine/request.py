@@ -31,11 +31,17 @@ class Request:
     chat: Chat
     combo: str | None = None
     """The combo named beside the model; `chat.model` may name one too."""
+    only: str | None = None
+    """A trial of this one target of the combo: disabled or not, and the combo remembers nothing of it."""
     task: Task | None = None
     budget: int | None = None
     """Nano-dollars this request may cost at most, over all attempts."""
     deadline: float
     """`ports.monotonic` at which the caller's time is up."""
     limits: TimeLimits = field(default_factory=TimeLimits)
+    agreed: int | None = None
+    """Nano-dollars that the owner lets this request cost beyond the limits of guards that ask."""
     commit: CommitPoint = "first"
     idempotency_key: str | None = None
+    cache: bool = True
+    """False: the request is sent whatever was answered before, and its answer is not kept."""

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, cast
 
+from omniroute_agent.engine.breaker import PROBE_IN_FLIGHT
 from omniroute_agent.engine.decision import Attempt, Choice, Decision, Exclusion, Plan, Receipt
 from omniroute_agent.engine.faults import Fault
+from omniroute_agent.engine.planning import Outlook
 from omniroute_agent.engine.request import Request
 from omniroute_agent.engine.retry import RetryBudget
 from omniroute_agent.engine.settle import Tried, receipt_of
@@ -22,6 +24,8 @@ class Run:
     request: Request
     plan: Plan
     ports: Ports
+    outlook: Outlook
+    """What the plan was made of."""
     arrived: datetime = field(init=False)
     started: float = field(init=False)
     attempts: list[Attempt] = field(default_factory=list)
@@ -60,6 +64,17 @@ class Run:
         return self.answered is not None or self.committed or ended or self.seconds_left <= 0
 
     @property
+    def missing(self) -> bool:
+        """One model was asked for, and every connection that was tried says that it does not exist."""
+        faults = [tried.fault for tried in self.tries]
+        return (
+            not self.over
+            and self.plan.combo is None
+            and bool(faults)
+            and all(fault is not None and fault.kind == "not_found" for fault in faults)
+        )
+
+    @property
     def spent(self) -> int:
         """Nano-dollars of all attempts so far whose price is known."""
         return sum(attempt.cost or 0 for attempt in self.attempts)
@@ -68,9 +83,20 @@ class Run:
         self.tries.append(tried)
         self.attempts.append(attempt)
 
+    def behind_probes(self, choices: list[Pair]) -> list[Pair]:
+        """Choices that were refused because the one probe of their connection was out; none when it is over."""
+        if self.over:
+            return []
+        refused = {exclusion.target for exclusion in self.excluded if exclusion.reason == PROBE_IN_FLIGHT}
+        return [pair for pair in choices if pair[0].target in refused]
+
+    def ask_again(self, target: str) -> None:
+        """That it was refused for a probe counts no more: what it says next does."""
+        self.excluded = [e for e in self.excluded if e.target != target or e.reason != PROBE_IN_FLIGHT]
+
     def retry(self, choices: list[Pair], budget: RetryBudget) -> tuple[Pair, float] | None:
         """The one target worth repeating and the seconds to wait before; None when there is none."""
-        if self.over or not self.tries:
+        if self.over or not self.tries or self.request.only is not None:
             return None
         for tried in sorted(self.tries, key=lambda t: (t.fault.retry_after or 0.0) if t.fault else 0.0):
             pair = next((p for p in choices if p[0].target == tried.target), None)

@@ -5,8 +5,9 @@ with the distance to the best, measured against the worst. What is unknown takes
 neither helps nor hurts; only an unknown price counts as the dearest, because it is the owner's money.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
+from itertools import starmap
 from typing import Final, NamedTuple
 
 from omniroute_agent.engine.decision import Factor
@@ -63,54 +64,100 @@ class Signals(NamedTuple):
     """How much the pool gains in evenness by using it, 0 to 1."""
 
 
+class Columns(NamedTuple):
+    """The same signals over a whole pool, one column each: 500 targets are scored without a row for each."""
+
+    quota: Sequence[float | None]
+    health: Sequence[float]
+    cost: Sequence[float | None]
+    latency: Sequence[float | None]
+    task: Sequence[float | None]
+    spread: Sequence[float | None]
+    success: Sequence[float]
+    diversity: Sequence[float]
+
+
 class Score(NamedTuple):
     total: float
     """The sum of the contributions."""
     factors: tuple[Factor, ...]
+    told: str
+    """The total in words."""
 
 
 def score(pool: Sequence[Signals], weights: Weights) -> list[Score]:
     """One score per target, in the pool's order."""
-    if not pool:
-        return []
-    quota, health, cost, latency, task, spread, success, diversity = zip(*pool, strict=True)
-    values = zip(
-        _filled(quota),
-        health,
-        _filled(_falling(cost), worst=True),
-        _answering(_falling(latency), success),
-        _filled(task),
-        [steady * answered for steady, answered in zip(_filled(_falling(spread)), success, strict=True)],
-        diversity,
+    return scores(Columns(*zip(*pool, strict=True)), weights) if pool else []
+
+
+def scores(pool: Columns, weights: Weights) -> list[Score]:
+    """One score per target, in the columns' order."""
+    success = pool.success
+    rows = zip(
+        _thousandths(_filled(pool.quota)),
+        _thousandths(pool.health),
+        _thousandths(_filled(_falling(pool.cost), worst=True)),
+        _thousandths(_answering(_falling(pool.latency), success)),
+        _thousandths(_filled(pool.task)),
+        _thousandths([steady * share for steady, share in zip(_filled(_falling(pool.spread)), success, strict=True)]),
+        _thousandths(pool.diversity),
         strict=True,
     )
-    return [_score(weights, *[int(value * 1000 + 0.5) for value in row]) for row in values]
+    return list(starmap(_scoring(weights), rows))
 
 
-@lru_cache(maxsize=4096)
-def _score(weights: Weights, *thousandths: int) -> Score:
-    """Rounded to a thousandth the same values come again with the next request; to make their factors anew would be
-    most of what a plan over many targets costs.
+def _thousandths(values: Sequence[float]) -> Iterable[int]:
+    return map(int, [value * 1000 + 0.5 for value in values])
+
+
+@lru_cache(maxsize=8)
+def _scoring(weights: Weights) -> Callable[..., Score]:
+    """From thousandths to the score. Rounded so, the same values come again with the next request; to make their
+    factors anew would be most of what a plan over many targets costs.
     """
-    rows = list(zip((*Weights._fields, "diversity"), thousandths, (*weights, DIVERSITY_WEIGHT), strict=True))
-    if not thousandths[-1]:
-        rows.pop()
-    factors = tuple(_factor(*row) for row in rows)
-    return Score(round(sum(factor.contribution for factor in factors), 5), factors)
+    columns: list[Callable[[int], Factor]] = [
+        lru_cache(maxsize=1001)(partial(_factor, name, weight))
+        for name, weight in zip((*Weights._fields, "diversity"), (*weights, DIVERSITY_WEIGHT), strict=True)
+    ]
+
+    @lru_cache(maxsize=8192)
+    def scored(*thousandths: int) -> Score:
+        factors = [column(value) for column, value in zip(columns, thousandths, strict=True)]
+        if not thousandths[-1]:
+            factors.pop()
+        total = round(sum([factor.contribution for factor in factors]), 5)
+        return Score(total, tuple(factors), f"score {total:.3f}")
+
+    return scored
 
 
-@lru_cache(maxsize=8192)
-def _factor(name: str, thousandths: int, weight: float) -> Factor:
+def _factor(name: str, weight: float, thousandths: int) -> Factor:
     value = thousandths / 1000
-    return Factor(name=name, value=value, weight=weight, contribution=round(value * weight, 5))
+    return Factor(name, value, weight, round(value * weight, 5))
 
 
 def unknown(signals: Signals) -> tuple[str, ...]:
     """What stand-ins were taken for, in words."""
-    if None not in signals:
-        return ()
-    named = zip(("quota", "", "price", "latency", "task fitness", "latency's spread"), signals, strict=False)
-    return tuple(name for name, value in named if value is None)
+    quota, _, cost, latency, task, spread, *_ = signals
+    return _named([value is None for value in (quota, cost, latency, task, spread)])
+
+
+def unknowns(pool: Columns) -> list[str]:
+    """The same of each target, in the columns' order, as the end of a sentence; empty: everything is known."""
+    columns = (pool.quota, pool.cost, pool.latency, pool.task, pool.spread)
+    if not any(None in column for column in columns):
+        return [""] * len(pool.health)
+    return [_told(*[value is None for value in row]) for row in zip(*columns, strict=True)]
+
+
+@lru_cache(maxsize=32)
+def _told(*absent: bool) -> str:
+    return f"; unknown: {', '.join(_named(absent))}" if any(absent) else ""
+
+
+def _named(absent: Sequence[bool]) -> tuple[str, ...]:
+    named = ("quota", "price", "latency", "task fitness", "latency's spread")
+    return tuple(name for name, gone in zip(named, absent, strict=True) if gone)
 
 
 def _falling(amounts: Sequence[float | None]) -> list[float | None]:
@@ -119,11 +166,15 @@ def _falling(amounts: Sequence[float | None]) -> list[float | None]:
     low, high = min(known, default=0.0), max(known, default=0.0)
     if high <= 0:
         return [None if amount is None else 1.0 for amount in amounts]
+    if len(known) == len(amounts):
+        return [1 - (amount - low) / high for amount in known]
     return [None if amount is None else 1 - (amount - low) / high for amount in amounts]
 
 
 def _answering(values: Sequence[float | None], success: Sequence[float]) -> list[float]:
     """A known latency counts failures already; whoever has none because it never answers is not taken for quick."""
+    if None not in values:
+        return [value for value in values if value is not None]
     filled = _filled(values)
     return [
         stand_in * success[i] if value is None else value

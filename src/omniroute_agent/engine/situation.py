@@ -6,10 +6,13 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from omniroute_agent.engine.breaker import standing
 from omniroute_agent.engine.guards import Room
 from omniroute_agent.engine.request import Task
-from omniroute_agent.kernel.health import ConnectionHealth, ModelLock, TargetHealth
+from omniroute_agent.kernel.health import ConnectionHealth, ModelLock, Refusal, TargetHealth
+from omniroute_agent.kernel.outcome import Arm
 from omniroute_agent.kernel.quota import QuotaLimit
+from omniroute_agent.kernel.record import Affinity, Bench, ComboMemory, TargetStats
 from omniroute_agent.providers.model import Connection, ModelFacts
 
 
@@ -20,38 +23,10 @@ class Candidate:
     connection: Connection
     model: str
     facts: ModelFacts
+    name: str = field(init=False)
 
-    @property
-    def name(self) -> str:
-        return f"{self.connection.id}/{self.model}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetStats:
-    """What the ledger measured of one target over the last `Situation.stats_seconds`; times are UTC epoch seconds."""
-
-    attempts: int = 0
-    """Attempts that ended and say something of the target: cancelled ones are not among them."""
-    successes: int = 0
-    p50_ms: float | None = None
-    """Milliseconds from call to end of the answer, as `p95_ms` and `stddev_ms` over answered attempts only."""
-    p95_ms: float | None = None
-    stddev_ms: float | None = None
-    tokens_per_second: float | None = None
-    """Output tokens over the time from first token to end, median of answered attempts."""
-    last_used_at: float | None = None
-    """Start of the latest attempt."""
-    last_success_at: float | None = None
-
-    @property
-    def success(self) -> float:
-        """Share of attempts that were answered, one answer taken as given: a first fault alone condemns nobody."""
-        return (self.successes + 1) / (self.attempts + 1)
-
-    @property
-    def answer_ms(self) -> float | None:
-        """Slow answer (p95) over success: what an answer takes when failed calls have to be repeated."""
-        return None if self.p95_ms is None else self.p95_ms / self.success
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", f"{self.connection.id}/{self.model}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,46 +50,24 @@ class QuotaWindow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Affinity:
-    """The target that served this prompt's beginning last, so that its cache may still hold it."""
-
-    target: str
-    served_at: float
-    expires_at: float
-    """When the provider is taken to have forgotten it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """A target that `auto` took out because its own score was too low, until a probe shows that it recovered."""
-
-    times: int
-    """In a row: each one doubles the wait."""
-    since: float
-    until: float
-    score: float
-    """The one that put it here."""
-    probe_at: float | None = None
-    """When its probe went out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComboState:
+class ComboState(ComboMemory):
     """What a combo's owner set for its strategy, and what it remembers from one request to the next."""
 
     options: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     pool: tuple[str, ...] = ()
     """Names of all its candidates in the owner's order, eligible or not."""
-    turns: int = 0
-    """Requests it routed."""
-    last_target: str | None = None
-    """The first choice of the latest request."""
-    streak: int = 0
-    """Requests in a row with that first choice."""
-    last_good: str | None = None
-    """The target that answered last."""
-    bag: tuple[str, ...] = ()
-    """First choices since the bag was full, oldest first."""
+
+
+def state_of(memory: ComboMemory, options: Mapping[str, JsonValue], pool: tuple[str, ...]) -> ComboState:
+    return ComboState(
+        turns=memory.turns,
+        last_target=memory.last_target,
+        streak=memory.streak,
+        last_good=memory.last_good,
+        bag=memory.bag,
+        options=options,
+        pool=pool,
+    )
 
 
 UNSEEN: Final = TargetStats()
@@ -147,6 +100,18 @@ class Situation:
     """By target name."""
     task: Task | None = None
     """What the request is about, said by the caller or detected."""
+    task_because: str = ""
+    """How it was detected; empty when the caller said it."""
+    learned: Mapping[str, Arm] | None = None
+    """What the learner remembers at this kind of task, by target name; None: it is off or leaves this plan alone."""
+
+    def refusal(self, candidate: Candidate) -> Refusal | None:
+        """What its health says against a candidate now."""
+        health = self.connections.get(candidate.connection.id)
+        lock = self.locks.get((candidate.connection.id, candidate.model)) if self.locks else None
+        if lock is None and (health is None or (health.breaker == "closed" and health.lock is None)):
+            return None
+        return standing(self.health(candidate), self.now)
 
     def health(self, candidate: Candidate) -> TargetHealth:
         connection = candidate.connection.id
@@ -167,9 +132,12 @@ class Situation:
     def quota_left(self, candidate: Candidate) -> float | None:
         """Share left of the tightest known window; None: unknown."""
         least: float | None = None
-        for window in self.windows(candidate):
-            if window.left is not None and (least is None or window.left < least):
-                least = window.left
+        if not self.quotas:
+            return None
+        for whose in (candidate.connection.id, candidate.name):
+            for window in self.quotas.get(whose, ()):
+                if window.left is not None and (least is None or window.left < least):
+                    least = window.left
         return least
 
     def breaker(self, candidate: Candidate) -> float:

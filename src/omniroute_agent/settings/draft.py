@@ -12,6 +12,8 @@ from omniroute_agent.settings.model import (
     ComboSettings,
     ConnectionSettings,
     Document,
+    GuardSettings,
+    ModelSettings,
     Origin,
     PriceSettings,
     Settings,
@@ -40,6 +42,8 @@ _NO_SETTINGS: Final = frozenset(
 _ROWS: Final[Mapping[str, type[BaseModel]]] = {
     "connections": ConnectionSettings,
     "combos": ComboSettings,
+    "guards": GuardSettings,
+    "models": ModelSettings,
     "prices": PriceSettings,
 }
 _LEAVES: Final = leaves()
@@ -103,7 +107,7 @@ class Draft:
             table = self._raw.get(section)
             if isinstance(table, dict) and name in table:
                 self._origins[key] = Origin("file", str(self.path), line_of((section, name), self._places))
-        for table_name in {*_ROWS, "headers"} & self._raw.keys():
+        for table_name in {*_ROWS, "headers", "aliases"} & self._raw.keys():
             self._origins[table_name] = Origin("file", str(self.path), line_of((table_name, 0), self._places))
         self._anchor_paths()
 
@@ -183,7 +187,7 @@ class Draft:
 
     def _find_contradictions(self) -> None:
         """What no single value shows. Read off the raw tables, so that it is told together with everything else."""
-        for table, name in (("connections", "id"), ("combos", "name")):
+        for table, name in (("connections", "id"), ("combos", "name"), ("guards", "name")):
             seen: set[str] = set()
             for index, row in self._rows(table):
                 value = row.get(name)

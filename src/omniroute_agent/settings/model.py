@@ -6,15 +6,17 @@ These models are also the source of the table in `docs/settings.md` and of `conf
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from omniroute_agent.kernel.guard import Action, GuardTier, Period
 from omniroute_agent.kernel.tier import Tier
 from omniroute_agent.settings.problems import Problem
 from omniroute_agent.settings.values import (
     Address,
     AddressOrEmpty,
+    AliasTable,
     Dollars,
     DollarsOrNone,
     Headed,
@@ -22,6 +24,7 @@ from omniroute_agent.settings.values import (
     Modules,
     Moment,
     Name,
+    Options,
     PricedModel,
     Proxies,
     Proxy,
@@ -31,6 +34,7 @@ from omniroute_agent.settings.values import (
     SecretTexts,
     Switch,
     Targets,
+    Tokens,
     Weights,
     Whole,
     Words,
@@ -39,12 +43,19 @@ from omniroute_agent.settings.values import (
 Strategy = Literal[
     "priority",
     "weighted",
+    "round-robin",
     "random",
+    "strict-random",
     "fill-first",
+    "p2c",
+    "least-used",
     "cost-optimized",
     "context-optimized",
+    "lkgp",
     "headroom",
     "reset-aware",
+    "cache-affinity",
+    "auto",
 ]
 
 
@@ -113,6 +124,22 @@ class ToolSettings(Section):
 
 class RoutingSettings(Section):
     default_combo: Name = Field(default="default", description="The combo that serves a request naming no model.")
+    learner: Switch = Field(
+        default=False,
+        description="Let combos with the strategy auto, or with the option `adapt`, learn from outcomes and from "
+        "`feedback` which target to try first.",
+    )
+
+
+class CatalogueSettings(Section):
+    sync: Switch = Field(
+        default=True,
+        description="Read the list of models of each provider you have a key for once a day; it costs nothing.",
+    )
+    successors: Switch = Field(
+        default=True,
+        description="Behind a model its provider gives up, try the next one of its family that is not dearer.",
+    )
 
 
 class ResilienceSettings(Section):
@@ -141,6 +168,23 @@ class RetentionSettings(Section):
     )
     answers_hours: Annotated[Whole, Field(ge=1, le=8760)] = Field(
         default=24, description="How long an answer is kept for its idempotency key."
+    )
+
+
+class CacheSettings(Section):
+    enabled: Switch = Field(
+        default=True,
+        description="Give the answer to a request of temperature 0 again when the same caller sends the same request, "
+        "and ask only once when it sends it several times at once.",
+    )
+    minutes: Annotated[Whole, Field(ge=1, le=43200)] = Field(
+        default=60, description="How long an answer is kept for that."
+    )
+    max_entries: Annotated[Whole, Field(ge=1, le=10000)] = Field(
+        default=1000, description="Most answers kept; those unused longest go first."
+    )
+    max_mib: Annotated[Whole, Field(ge=1, le=4096)] = Field(
+        default=64, description="Most MiB they may take together; a single one takes at most 1."
     )
 
 
@@ -187,16 +231,71 @@ class ComboSettings(Section):
     name: Name = Field(description="What callers ask for.")
     strategy: Strategy = Field(
         default="priority",
-        description="What orders its targets: priority, weighted, random, fill-first, cost-optimized, "
-        "context-optimized, headroom or reset-aware.",
+        description="What orders its targets: priority, weighted, round-robin, random, strict-random, fill-first, p2c, "
+        "least-used, cost-optimized, context-optimized, lkgp, headroom, reset-aware, cache-affinity or auto.",
     )
-    targets: Targets = Field(description="`connection/model`, best first.")
+    targets: Targets = Field(description="`connection/model` or another combo as `combo/name`, best first.")
     weights: Weights = Field(
         default_factory=dict, description='For weighted: share of each target, like { "openai/gpt-5-mini" = 3 }.'
+    )
+    options: Options = Field(
+        default_factory=dict,
+        description='What else its strategy takes, like { sticky = 5 } or { pack = "cost-saver" }; `combos validate` '
+        "says what it does not.",
     )
     enabled: Switch = Field(default=True, description="Whether it may be asked for.")
     tier: Tier | None = Field(default=None, description="subscription, key, cheap or free.")
     proxy: Proxy | None = Field(default=None, description="Proxy for what is routed through it.")
+
+    @property
+    def all_options(self) -> dict[str, JsonValue]:
+        """The options with the weights among them."""
+        weights: dict[str, JsonValue] = {**self.weights}
+        return {**self.options, **({"weights": weights} if weights else {})}
+
+
+class GuardSettings(Section):
+    """A limit on spending. Of caller and combo, those that are set must both match."""
+
+    name: Name = Field(description="What it is called in reports; `environment` stands for keys of the environment.")
+    limit_usd: Dollars = Field(description="USD per period.")
+    period: Period = Field(default="day", description="session, day, week or month; UTC, weeks start on Monday.")
+    action: Action = Field(
+        default="block",
+        description="block: what may exceed it is not called. degrade: the same, and from 80 % on only targets of "
+        "`tier` or below. ask: beyond it you are asked. alert: it is told, nothing is refused.",
+    )
+    tier: GuardTier | None = Field(default=None, description="For degrade: cheap or free; default free.")
+    caller: str | None = Field(default=None, min_length=1, description="Only calls of this caller.")
+    combo: Name | None = Field(default=None, description="Only calls that go through this combo.")
+    enabled: Switch = Field(default=True, description="Whether it is in force.")
+
+    @model_validator(mode="after")
+    def _tier_of_degrade(self) -> Self:
+        if self.tier is not None and self.action != "degrade":
+            raise ValueError('`tier` goes with action = "degrade" only')
+        return self
+
+
+class ModelSettings(Section):
+    """A model of a connection that is not listed anywhere, or what is true of one. What is not given stays unknown."""
+
+    connection: Name = Field(description="The connection that serves it.")
+    model: str = Field(min_length=1, max_length=200, description="Its name there.")
+    context_tokens: Tokens | None = Field(default=None, description="Tokens of prompt and answer together.")
+    max_output_tokens: Tokens | None = Field(default=None, description="Longest answer, in tokens.")
+    vision: Switch | None = Field(default=None, description="Whether it takes images.")
+    tools: Switch | None = Field(default=None, description="Whether it calls tools.")
+    json_schema: Switch | None = Field(default=None, description="Whether it follows a JSON schema.")
+    reasoning: Switch | None = Field(default=None, description="Whether it thinks before it answers.")
+    input: Dollars | None = Field(default=None, description="USD per million input tokens; goes with `output`.")
+    output: Dollars | None = Field(default=None, description="USD per million output tokens.")
+
+    @model_validator(mode="after")
+    def _whole_price(self) -> Self:
+        if (self.input is None) != (self.output is None):
+            raise ValueError("a price needs both `input` and `output`")
+        return self
 
 
 class PriceSettings(Section):
@@ -219,14 +318,20 @@ class Document(Section):
     local: LocalSettings
     tools: ToolSettings
     routing: RoutingSettings
+    catalogue: CatalogueSettings
     resilience: ResilienceSettings
     quota: QuotaSettings
     retention: RetentionSettings
+    cache: CacheSettings
     secrets: SecretSettings
     proxy: ProxySettings
     connections: tuple[ConnectionSettings, ...] = ()
     combos: tuple[ComboSettings, ...] = ()
+    guards: tuple[GuardSettings, ...] = ()
+    models: tuple[ModelSettings, ...] = ()
     prices: Mapping[PricedModel, PriceSettings] = Field(default_factory=dict)
+    aliases: AliasTable = Field(default_factory=dict)
+    """Name or pattern → what it stands for."""
     headers: Mapping[Headed, SecretTexts] = Field(default_factory=dict)
     """Extra headers by `provider` or `provider/model`."""
 

@@ -10,11 +10,22 @@ from pydantic.fields import FieldInfo
 from omniroute_agent.kernel.money import usd
 from omniroute_agent.kernel.proxy import shown
 from omniroute_agent.kernel.secret import Secret
-from omniroute_agent.settings.model import ComboSettings, ConnectionSettings, PriceSettings, Settings, leaves, variable
+from omniroute_agent.settings.model import (
+    ComboSettings,
+    ConnectionSettings,
+    GuardSettings,
+    ModelSettings,
+    PriceSettings,
+    Settings,
+    leaves,
+    variable,
+)
 
 _TABLES: Mapping[str, type[BaseModel]] = {
     "[[connections]]": ConnectionSettings,
     "[[combos]]": ComboSettings,
+    "[[guards]]": GuardSettings,
+    "[[models]]": ModelSettings,
     '[prices."provider/model"]': PriceSettings,
 }
 
@@ -41,13 +52,19 @@ def rows(settings: Settings) -> Iterator[Row]:
     named: list[tuple[str, str, BaseModel]] = []
     named += [(f"connections.{row.id}", "connections", row) for row in settings.connections]
     named += [(f"combos.{row.name}", "combos", row) for row in settings.combos]
+    named += [(f"guards.{row.name}", "guards", row) for row in settings.guards]
+    named += [(f'models."{row.connection}/{row.model}"', "models", row) for row in settings.models]
     named += [(f'prices."{name}"', "prices", row) for name, row in settings.prices.items()]
     for start, table, row in named:
         origin = settings.origin(table)
-        for name in sorted(row.model_fields_set - {"id", "name"}, key=list(type(row).model_fields).index):
+        given = row.model_fields_set - {"id", "name", "connection", "model"}
+        for name in sorted(given, key=list(type(row).model_fields).index):
             value = getattr(row, name)
-            text = f"{usd(value)} USD per million tokens" if table == "prices" and value is not None else value
+            dear = table == "prices" or (table == "models" and name in ("input", "output"))
+            text = f"{usd(value)} USD per million tokens" if dear and value is not None else value
             yield Row(key=f"{start}.{name}", value=_shown(name, text), origin=origin.where, variable=None)
+    for alias, target in settings.aliases.items():
+        yield Row(key=f'aliases."{alias}"', value=target, origin=settings.origin("aliases").where, variable=None)
     for place, headers in settings.headers.items():
         where = settings.origin("headers").where
         yield Row(key=f'headers."{place}"', value=_shown("headers", headers), origin=where, variable=None)

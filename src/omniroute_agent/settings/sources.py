@@ -3,6 +3,7 @@
 Precedence: flag, then environment, then file, then default.
 """
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -177,7 +178,7 @@ def key_from_file(path: Path) -> Key:
 
 def checked_key(text: str, where: str) -> Key:
     """A text as a key, without the blanks around it; `where` says for people where it came from."""
-    key = text.strip()
+    key = _on_one_line(text.strip())
     if not key:
         return Key(None, where, f"the key from the {where.removeprefix('the ')} is empty")
     if not key.isascii() or not key.isprintable():
@@ -186,6 +187,16 @@ def checked_key(text: str, where: str) -> Key:
         )
         return Key(None, where, problem)
     return Key(Secret(key), where)
+
+
+def _on_one_line(text: str) -> str:
+    """A key that is a JSON object (a service account's) without its line breaks; any other as it is."""
+    if not text.startswith("{"):
+        return text
+    try:
+        return json.dumps(json.loads(text), separators=(",", ":"))
+    except ValueError:
+        return text
 
 
 def child_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:

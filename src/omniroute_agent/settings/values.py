@@ -11,8 +11,9 @@ from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
+from omniroute_agent.kernel.alias import check_alias, refuse_loops
 from omniroute_agent.kernel.headers import header_fault
 from omniroute_agent.kernel.money import nano_from_usd
 from omniroute_agent.kernel.proxy import proxy_of
@@ -59,6 +60,21 @@ def _weights(value: object) -> object:
             raise ValueError("expected weights from 0 up")
         numbers[str(target)] = float(weight)
     return numbers
+
+
+def _options(value: object) -> object:
+    if not isinstance(value, Mapping):
+        raise ValueError("expected a table, like { sticky = 5 }")  # noqa: TRY004 (pydantic reads a ValueError)
+    return {str(name): _plain(inner) for name, inner in value.items()}
+
+
+def _plain(value: object) -> object:
+    """As JSON has it: the file's numbers with a point come as decimals, so that money stays exact."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _words(value: object) -> object:
@@ -226,11 +242,25 @@ def _headed(text: str) -> str:
     return text
 
 
-def _priced(text: str) -> str:
+def priced(text: str) -> str:
+    """
+    Raises:
+        ValueError: what was expected.
+    """
     provider, _, model = text.partition("/")
     if not provider or not model:
         raise ValueError('expected [prices."provider/model"]')
     return text
+
+
+def _aliases(value: object) -> object:
+    if not isinstance(value, Mapping) or not all(isinstance(text, str) for text in value.values()):
+        raise ValueError('expected a table of texts, like { fast = "openai/gpt-5-mini" }')
+    table = {str(pattern): str(target) for pattern, target in value.items()}
+    for pattern, target in table.items():
+        check_alias(pattern, target)
+    refuse_loops(table)
+    return table
 
 
 def _modules(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -239,10 +269,13 @@ def _modules(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+AliasTable = Annotated[Mapping[str, str], BeforeValidator(_aliases)]
 Whole = Annotated[int, BeforeValidator(_whole)]
+Tokens = Annotated[Whole, Field(ge=1, le=1 << 40)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Weights = Annotated[Mapping[str, float], BeforeValidator(_weights)]
+Options = Annotated[Mapping[str, JsonValue], BeforeValidator(_options)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Dollars = Annotated[int, BeforeValidator(_dollars)]
 Address = Annotated[str, AfterValidator(check_address)]
@@ -258,6 +291,6 @@ LoopbackHost = Annotated[str, AfterValidator(_loopback)]
 AddressOrEmpty = Annotated[str, AfterValidator(_address_or_empty)]
 Targets = Annotated[Words, Field(min_length=1), AfterValidator(_targets)]
 Modules = Annotated[Words, AfterValidator(_modules)]
-PricedModel = Annotated[str, AfterValidator(_priced)]
+PricedModel = Annotated[str, AfterValidator(priced)]
 Name = Annotated[str, Field(pattern=f"^{_NAME}$")]
 """A name people type: at most 64 letters, digits, dots, dashes and underscores; no slash."""

@@ -8,7 +8,7 @@ from typing import Final
 from omniroute_agent.kernel.bill import Intent
 from omniroute_agent.kernel.health import Refusal
 from omniroute_agent.kernel.quota import OWN_COUNT, ConnectionQuota, QuotaLimit, QuotaReading
-from omniroute_agent.store.attempts import LARGEST
+from omniroute_agent.store.sums import LARGEST
 
 _ADD: Final = (
     "INSERT INTO quota_count (connection, hour, requests, tokens) VALUES (?, ?, ?, ?) "

@@ -1,37 +1,30 @@
 """Reading the ledger: sums over a span, one session at a glance."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from omniroute_agent.store.database import Database
+from omniroute_agent.store.sums import Asked, Report, Sums, figures_of, read_sums, row_figures
 
 GroupBy = Literal["provider", "model", "combo", "task", "connection"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupTotals:
+class GroupTotals(Sums):
     name: str | None
-    requests: int
-    attempts: int
-    input_tokens: int
-    output_tokens: int
-    cache_read_tokens: int
-    cache_write_tokens: int
-    reasoning_tokens: int
-    cost_nano: int
-    """Of attempts whose price is known."""
-    estimated_cost_nano: int
-    """The part of it that rests on our own counts or on a kept reservation."""
-    unknown_cost_attempts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals(GroupTotals):
+    since: float
+    until: float
+    """As asked for, or wider where the single rows of a ragged end are gone."""
     open_reserved_nano: int
     """Reserved by attempts that have not settled yet."""
     groups: tuple[GroupTotals, ...]
+    """The dearest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,40 +42,19 @@ class SessionSummary:
     faults: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionStats:
-    connection: str
-    attempts: int
-    answered: int
-    failed: int
-    p50_ms: int | None
-    """Of answered attempts, the last `SAMPLE` of all connections; None when none is among them."""
-    p95_ms: int | None
-
-
-SAMPLE: Final = 10_000
-"""Latencies looked at, so that a report costs the same on a large ledger."""
-
-_SUMS: Final = (
-    "COUNT(DISTINCT i.request_id), COUNT(i.attempt_id), COALESCE(SUM(s.input_tokens), 0), "
-    "COALESCE(SUM(s.output_tokens), 0), COALESCE(SUM(s.cache_read_tokens), 0), "
-    "COALESCE(SUM(s.cache_write_tokens), 0), COALESCE(SUM(s.reasoning_tokens), 0), COALESCE(SUM(s.cost_nano), 0), "
-    "COALESCE(SUM(CASE WHEN s.cost_state IN ('estimated', 'reserved') THEN s.cost_nano ELSE 0 END), 0), "
-    "COALESCE(SUM(CASE WHEN s.cost_state = 'unknown' THEN 1 ELSE 0 END), 0)"
+_SESSION: Final = (
+    "i.session = :session AND (:caller IS NULL OR i.caller = :caller) AND i.at >= :since AND i.at < :until"
 )
-_JOINED: Final = " FROM intent i LEFT JOIN settlement s ON s.attempt_id = i.attempt_id WHERE "
-_SPAN: Final = (
-    "i.at >= :since AND i.at < :until AND (:caller IS NULL OR i.caller = :caller) "
-    "AND (:session IS NULL OR i.session = :session)"
-)
-_SESSION: Final = "i.caller = :caller AND i.session = :session AND i.at >= :since AND i.at < :until"
+_ONES_SESSION: Final = "i.caller = :caller AND i.session = :session AND i.at >= :since AND i.at < :until"
 """A session has an index of its own: however far back the span goes, only its own rows are read."""
+_JOINED: Final = " FROM intent i LEFT JOIN settlement s ON s.attempt_id = i.attempt_id WHERE "
 _OPEN: Final = "SELECT COALESCE(SUM(i.reserved_nano), 0) FROM intent i WHERE i.settled = 0 AND "
+_OPEN_IN_SPAN: Final = _OPEN + "i.at >= :since AND i.at < :until AND (:caller IS NULL OR i.caller = :caller)"
 
 
 @dataclass(frozen=True, slots=True)
 class _Statements:
-    """The texts of one report, made once from constants: nothing is put together at run time."""
+    """The texts of one session's report, made once from constants: nothing is put together at run time."""
 
     whole: str
     open: str
@@ -90,20 +62,25 @@ class _Statements:
 
 
 def _over(rows: str) -> _Statements:
-    source = _SUMS + _JOINED + rows
-    columns: tuple[GroupBy, ...] = ("provider", "model", "combo", "task", "connection")
+    new: Mapping[GroupBy, str] = {
+        "provider": "new_provider = 1",
+        "model": "new_model = 1",
+        "connection": "new_connection = 1",
+        "combo": "nth = 1",
+        "task": "nth = 1",
+    }
     return _Statements(
-        whole="SELECT NULL, " + source,
+        whole="SELECT NULL, " + row_figures() + _JOINED + rows,
         open=_OPEN + rows,
         by={
-            column: "SELECT i." + column + ", " + source + " GROUP BY i." + column + " ORDER BY 9 DESC, 1"
-            for column in columns
+            column: "SELECT i." + column + ", " + row_figures(counted) + _JOINED + rows + " GROUP BY i." + column
+            for column, counted in new.items()
         },
     )
 
 
-_OVER_SPAN: Final = _over(_SPAN)
 _OVER_SESSION: Final = _over(_SESSION)
+_OVER_ONES_SESSION: Final = _over(_ONES_SESSION)
 
 _FALLBACKS: Final = (
     "SELECT COUNT(*) FROM (SELECT i.request_id FROM intent i WHERE i.caller = :caller AND i.session = :session "
@@ -124,16 +101,6 @@ _FAULTS: Final = (
     "WHERE i.caller = :caller AND i.session = :session AND s.fault IS NOT NULL GROUP BY s.fault ORDER BY 2 DESC, 1"
 )
 
-_CONNECTIONS: Final = (
-    "SELECT i.connection, COUNT(*), SUM(CASE WHEN s.outcome = 'answered' THEN 1 ELSE 0 END), "
-    "SUM(CASE WHEN s.outcome IN ('failed', 'abandoned') THEN 1 ELSE 0 END) FROM intent i "
-    "JOIN settlement s ON s.attempt_id = i.attempt_id WHERE i.at >= ? GROUP BY i.connection ORDER BY 1"
-)
-_LATENCIES: Final = (
-    "SELECT i.connection, s.latency_ms FROM intent i JOIN settlement s ON s.attempt_id = i.attempt_id "
-    "WHERE i.at >= ? AND s.outcome = 'answered' ORDER BY i.at DESC LIMIT ?"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class UsageBook:
@@ -143,39 +110,16 @@ class UsageBook:
         self, *, since: float, until: float, caller: str | None, session: str | None, group_by: GroupBy | None
     ) -> Totals:
         """Sums over attempts that began in [since, until), UTC epoch seconds. None counts everyone's."""
-        span = {"since": since, "until": until, "caller": caller, "session": session}
-
-        texts = _OVER_SPAN if caller is None or session is None else _OVER_SESSION
-        grouped = None if group_by is None else texts.by[group_by]
+        asked = Asked(since=since, until=until, caller=caller)
 
         def job(connection: sqlite3.Connection) -> Totals:
-            whole = connection.execute(texts.whole, span).fetchone()
-            groups = [] if grouped is None else connection.execute(grouped, span).fetchall()
-            (reserved,) = connection.execute(texts.open, span).fetchone()
-            return Totals(
-                **_named(whole), open_reserved_nano=reserved, groups=tuple(GroupTotals(**_named(row)) for row in groups)
-            )
-
-        return await self.database.read(job)
-
-    async def connection_stats(self, *, since: float) -> tuple[ConnectionStats, ...]:
-        """Of settled attempts that began at or after `since`, UTC epoch seconds; by name."""
-
-        def job(connection: sqlite3.Connection) -> tuple[ConnectionStats, ...]:
-            latencies: dict[str, list[int]] = {}
-            for name, latency in connection.execute(_LATENCIES, (since, SAMPLE)):
-                latencies.setdefault(name, []).append(latency)
-            return tuple(
-                ConnectionStats(
-                    connection=name,
-                    attempts=attempts,
-                    answered=answered,
-                    failed=failed,
-                    p50_ms=_percentile(latencies.get(name, ()), 50),
-                    p95_ms=_percentile(latencies.get(name, ()), 95),
-                )
-                for name, attempts, answered, failed in connection.execute(_CONNECTIONS, (since,))
-            )
+            if session is not None:
+                return _session_totals(connection, asked, session, group_by)
+            whole = read_sums(connection, asked, None)
+            groups = None if group_by is None else read_sums(connection, asked, group_by).sums
+            span = {"since": whole.since, "until": whole.until, "caller": caller}
+            (reserved,) = connection.execute(_OPEN_IN_SPAN, span).fetchone()
+            return _totals(whole, groups, reserved)
 
         return await self.database.read(job)
 
@@ -184,28 +128,28 @@ class UsageBook:
         return await self.database.read(lambda connection: _session(connection, mine))
 
 
-def _percentile(values: Sequence[int], percent: int) -> int | None:
-    """The smallest value that at least that share of all values do not exceed."""
-    if not values:
-        return None
-    return sorted(values)[-(-len(values) * percent // 100) - 1]
-
-
-def _named(row: tuple[Any, ...]) -> dict[str, Any]:
-    names = (
-        "name",
-        "requests",
-        "attempts",
-        "input_tokens",
-        "output_tokens",
-        "cache_read_tokens",
-        "cache_write_tokens",
-        "reasoning_tokens",
-        "cost_nano",
-        "estimated_cost_nano",
-        "unknown_cost_attempts",
+def _totals(whole: Report, groups: Mapping[str | None, Sums] | None, reserved: int) -> Totals:
+    named = [GroupTotals(name=name, **figures_of(sums)) for name, sums in (groups or {}).items() if sums.attempts]
+    return Totals(
+        name=None,
+        since=whole.since,
+        until=whole.until,
+        open_reserved_nano=reserved,
+        groups=tuple(sorted(named, key=lambda group: (-group.cost_nano, group.name or ""))),
+        **figures_of(whole.sums.get(None, Sums())),
     )
-    return dict(zip(names, row, strict=True))
+
+
+def _session_totals(connection: sqlite3.Connection, asked: Asked, session: str, group_by: GroupBy | None) -> Totals:
+    texts = _OVER_SESSION if asked.caller is None else _OVER_ONES_SESSION
+    span = {"since": asked.since, "until": asked.until, "caller": asked.caller, "session": session}
+
+    def sums(statement: str) -> dict[str | None, Sums]:
+        return {name: Sums.of(tuple(figures)) for name, *figures in connection.execute(statement, span)}
+
+    (reserved,) = connection.execute(texts.open, span).fetchone()
+    groups = None if group_by is None else sums(texts.by[group_by])
+    return _totals(Report(asked.since, asked.until, sums(texts.whole)), groups, reserved)
 
 
 def _session(connection: sqlite3.Connection, mine: Mapping[str, str]) -> SessionSummary:

@@ -3,19 +3,33 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from omniroute_agent.engine.advice import Adviser
 from omniroute_agent.engine.candidates import Gatherer
 from omniroute_agent.engine.combos import ComboBook
+from omniroute_agent.engine.consents import Consents
 from omniroute_agent.engine.engine import Engine
+from omniroute_agent.engine.findings import Examiner
 from omniroute_agent.engine.guards import Guards
 from omniroute_agent.engine.request import TimeLimits
+from omniroute_agent.engine.resilience import Resilience
+from omniroute_agent.engine.reuse import Reuse
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.providers.catalogue import Catalogue
 from omniroute_agent.providers.discovery import Connections
+from omniroute_agent.providers.known import KnownModels
+from omniroute_agent.providers.price_book import PriceBook
+from omniroute_agent.providers.price_sync import PriceSync
+from omniroute_agent.providers.sync import ModelSync
 from omniroute_agent.store.checkup import Checkup
 from omniroute_agent.store.database import Database
 from omniroute_agent.store.decisions import Decisions
 from omniroute_agent.store.health import HealthBook
 from omniroute_agent.store.ledger import Ledger, Orphan
+from omniroute_agent.store.metrics import MetricsBook
+from omniroute_agent.store.models import ModelRows
+from omniroute_agent.store.outcomes import Outcomes
+from omniroute_agent.store.prices import PriceRows
+from omniroute_agent.store.profile import ProfileBook
 from omniroute_agent.store.usage import UsageBook
 from omniroute_agent.turn import Turn
 
@@ -36,17 +50,31 @@ class Parts:
     started_at: datetime
     turn: Turn
     engine: Engine
+    reuse: Reuse
     gatherer: Gatherer
     combos: ComboBook
+    examiner: Examiner
+    adviser: Adviser
     connections: Connections
     catalogue: Catalogue
+    known: KnownModels
+    models: ModelRows
+    model_sync: ModelSync
+    prices: PriceBook
+    price_rows: PriceRows
+    price_sync: PriceSync
     health: HealthBook
     ledger: Ledger
     usage: UsageBook
+    metrics: MetricsBook
+    resilience: Resilience
+    profiles: ProfileBook
     decisions: Decisions
+    outcomes: Outcomes
     database: Database
     checkup: Checkup
     guards: Guards
+    consents: Consents
     limits: TimeLimits
     deadlines: Deadlines
     orphans: tuple[Orphan, ...]

@@ -13,7 +13,7 @@ from virtual_time import run_virtual
 
 
 def admission(start: int = 2, clock: FakeClock | None = None) -> Admission:
-    return Admission(fake_ports(clock=clock), start)
+    return Admission(fake_ports(clock=clock), lambda: start)
 
 
 def one_call_of(seconds: float, gates: Admission, clock: FakeClock) -> None:

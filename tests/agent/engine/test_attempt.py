@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import Upstream, fake_ports, openai_stream, openai_stream_bytes
-from omniroute_agent.engine.attempt import Try, attempt
+from omniroute_agent.engine.attempt import LINGER_SECONDS, Try, attempt
 from omniroute_agent.engine.faults import Fault
 from omniroute_agent.engine.request import TimeLimits
 from omniroute_agent.engine.windows import Heard
@@ -123,6 +123,22 @@ def test_a_whole_answer_ends_with_its_own_end() -> None:
 
 
 WHOLE = openai_stream_bytes("Hello", " you", usage=(3, 2))
+
+
+def test_after_its_end_an_answer_waits_a_second_for_the_connection_and_no_longer() -> None:
+    body = Timed((5, WHOLE), (10_000, b"data: more\n\n"))
+    reply = httpx2.Response(200, headers={"content-type": "text/event-stream"}, stream=body)
+    found, took = run_virtual(events(Upstream([reply])))
+    assert (last(found), took) == ("Finished", 5 + LINGER_SECONDS)
+    assert body.closed
+
+
+def test_usage_that_comes_after_the_end_is_still_heard() -> None:
+    quirks = Quirks(done_marker=False)
+    end, usage = openai_stream_bytes("Hi", usage=None, done=False), openai_stream_bytes(finish=None, usage=(3, 2))
+    reply = stream((1, end), (0.5, usage))
+    found, _ = run_virtual(events(Upstream([reply]), connection=target(quirks=quirks)))
+    assert [type(event).__name__ for event in found] == ["TextDelta", "Finished", "UsageSeen"]
 
 
 @given(st.integers(0, len(WHOLE) - 1))

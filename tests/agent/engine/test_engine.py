@@ -384,8 +384,11 @@ async def test_a_weight_of_nothing_is_never_drawn_first(tmp_path: Path) -> None:
 
 async def test_a_random_combo_follows_the_dice(tmp_path: Path) -> None:
     drawn: set[tuple[str, ...]] = set()
-    async with a_house(tmp_path, settings=TWO_TARGETS.replace('"both"', '"both"\nstrategy = "random"')) as house:
+    upstream = Upstream([openai_stream("Hi!")])
+    random = TWO_TARGETS.replace('"both"', '"both"\nstrategy = "random"')
+    async with a_house(tmp_path, upstream, settings=random) as house:
         for _ in range(20):
             planned, *_ = await house.parts.engine.plan(ask(house))
             drawn.add(tuple(choice.target for choice in planned.plan.choices))
+            await house.parts.turn.take(ask(house))
     assert drawn == {("one/alpha", "two/beta"), ("two/beta", "one/alpha")}

@@ -34,18 +34,4 @@ STRATEGIES: Final[Mapping[str, Strategy]] = {
     "auto": auto,
 }
 
-SERVED: Final = (
-    "priority",
-    "weighted",
-    "random",
-    "fill-first",
-    "cost-optimized",
-    "context-optimized",
-    "headroom",
-    "reset-aware",
-)
-"""What a combo may name: the strategies whose every source is read. The others need what a combo remembers from one
-request to the next, which nobody keeps yet.
-"""
-
-__all__ = ["SERVED", "STRATEGIES", "Option", "Ranked", "Strategy"]
+__all__ = ["STRATEGIES", "Option", "Ranked", "Strategy"]

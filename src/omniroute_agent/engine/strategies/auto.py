@@ -1,30 +1,25 @@
 """`auto`: scored from live data, a little exploration, and self-healing."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from omniroute_agent.engine.diversity import boosts
 from omniroute_agent.engine.fitness import fitness
-from omniroute_agent.engine.scoring import INCIDENT, PACKS, Score, Signals, Weights, score, unknown
-from omniroute_agent.engine.situation import UNSEEN, Bench, Situation, TargetStats
+from omniroute_agent.engine.scoring import INCIDENT, PACKS, Columns, Score, scores, unknowns
+from omniroute_agent.engine.situation import UNSEEN, Situation
 from omniroute_agent.engine.strategies.chance import draws, pick
-from omniroute_agent.engine.strategies.healing import Role, probing, seat, told
+from omniroute_agent.engine.strategies.healing import BENCH_BELOW, Role, probing, seat, told
 from omniroute_agent.engine.strategies.knobs import EXPLORATION, PACK
 from omniroute_agent.engine.strategies.option import Option, Ranked
-
-ENOUGH_ANSWERS: Final = 5
-"""Fewer measured answers than this tell nothing of latency: it counts as unknown."""
-
+from omniroute_agent.kernel.record import Bench, TargetStats
 
 _RANK: Final[dict[Role, int]] = {"playing": 0, "probe": 1, "benched": 2}
 
 
-class _Seat(NamedTuple):
-    option: Option
-    score: Score
-    signals: Signals
-    role: Role
-    bench: Bench | None
+_Place = tuple[int, float, int, int, Bench | None]
+"""Where an option stands, as a sort key: its role's rank, its score below 0, its place in the combo; then which of the
+options it is, so that the sort never looks at the bench behind it.
+"""
 
 
 def auto(options: Sequence[Option], situation: Situation) -> list[Ranked]:
@@ -34,94 +29,105 @@ def auto(options: Sequence[Option], situation: Situation) -> list[Ranked]:
     """
     incident = incident_now(options, situation)
     pack = PACK.read(situation.combo.options)
-    seats = _seats(options, situation, INCIDENT if incident else PACKS[pack])
-    lead, why = (None, "") if incident else _lead(seats, situation)
+    records = [situation.stats.get(option.candidate.name, UNSEEN) for option in options]
+    known = signals(options, records, situation)
+    scored = scores(known, INCIDENT if incident else PACKS[pack])
+    places = _places(options, records, scored, situation)
+    lead, why = (None, "") if incident else _lead(places, situation)
     if lead is not None:
-        seats = [lead, *(s for s in seats if s is not lead)]
+        places = [lead, *(place for place in places if place is not lead)]
     mode = "an incident (most of the pool is down), so the steadiest first" if incident else f"the pack {pack}"
-    return [_ranked(s, situation, why if s is lead else "", mode, detail=place == 0) for place, s in enumerate(seats)]
+    by, unseen = f" by {mode}", unknowns(known)
+    ends = [by + end for end in unseen] if any(unseen) else [by] * len(options)
+    ranked = [
+        Ranked(
+            options[number],
+            scored[number].told + ends[number] if bench is None else told(bench, situation.now) + unseen[number],
+            scored[number].factors,
+            bench,
+        )
+        for _, _, _, number, bench in places
+    ]
+    if ranked and (why or ranked[0].bench is None):
+        ranked[0] = _spelled(ranked[0], by, why, situation.now)
+    return ranked
 
 
 def incident_now(options: Sequence[Option], situation: Situation) -> bool:
-    """More than half of the pool's connections have an open breaker."""
-    down = {id_ for id_, health in situation.connections.items() if health.breaker == "open"}
+    """More than half of the pool's connections have an open breaker.
+
+    One whose time is up counts no more: while the rest serves, only an exploration would find that it is well again.
+    """
+    now = situation.now
+    down = {
+        id_
+        for id_, health in situation.connections.items()
+        if health.breaker == "open" and (health.open_until is None or now < health.open_until)
+    }
     if not down:
         return False
     pool = {name.partition("/")[0] for name in situation.combo.pool} | {o.candidate.connection.id for o in options}
     return len(pool & down) * 2 > len(pool)
 
 
-def _seats(options: Sequence[Option], situation: Situation, weights: Weights) -> list[_Seat]:
-    """All of them, the best score first, then those whose probe is due, then those who sit out."""
-    records = [situation.stats.get(option.candidate.name, UNSEEN) for option in options]
-    pool = signals(options, records, situation)
-    seats: list[_Seat] = []
-    for option, record, known, scored in zip(options, records, pool, score(pool, weights), strict=True):
-        bench = situation.benches.get(option.candidate.name) if situation.benches else None
-        role, bench = seat(bench, scored.total, record, situation.now)
-        seats.append(_Seat(option, scored, known, role, bench))
-    seats.sort(key=lambda s: (_RANK[s.role], -s.score.total, s.option.place))
-    return seats
+def _places(
+    options: Sequence[Option], records: Sequence[TargetStats], scored: Sequence[Score], situation: Situation
+) -> list[_Place]:
+    """The best score first, then those whose probe is due, then those who sit out."""
+    benches = situation.benches
+    places: list[_Place] = []
+    for number, option in enumerate(options):
+        total = scored[number].total
+        if benches or total < BENCH_BELOW:
+            role, bench = seat(benches.get(option.candidate.name), total, records[number], situation.now)
+            places.append((_RANK[role], -total, option.place, number, bench))
+        else:
+            places.append((0, -total, option.place, number, None))
+    places.sort()
+    return places
 
 
-def signals(options: Sequence[Option], records: Sequence[TargetStats], situation: Situation) -> list[Signals]:
+def signals(options: Sequence[Option], records: Sequence[TargetStats], situation: Situation) -> Columns:
     """What is known of each option, in their order."""
+    providers = [option.candidate.connection.provider.id for option in options]
     used: dict[str, int] = {}
-    for option, record in zip(options, records, strict=True):
-        provider = option.candidate.connection.provider.id
+    for provider, record in zip(providers, records, strict=True):
         used[provider] = used.get(provider, 0) + record.attempts
-    boost = boosts(used)
-    return [
-        _signals(option, record, situation, boost[option.candidate.connection.provider.id])
-        for option, record in zip(options, records, strict=True)
-    ]
-
-
-def _signals(option: Option, record: TargetStats, situation: Situation, boost: float) -> Signals:
-    candidate, success = option.candidate, record.success
-    measured = record.successes >= ENOUGH_ANSWERS
-    latency = record.p95_ms / success if measured and record.p95_ms is not None else None
-    timed = measured and record.stddev_ms is not None and record.p50_ms is not None
-    # Below a millisecond a median is the clock's noise.
-    spread = (record.stddev_ms or 0.0) / max(record.p50_ms or 0.0, 1.0) if timed else None
-    return Signals(
-        situation.quota_left(candidate),
-        situation.breaker(candidate) * success,
-        option.expected_cost,
-        latency,
-        fitness(candidate.model, situation.task) if situation.task else None,
-        spread,
-        success,
-        boost,
+    boost, task = boosts(used), situation.task
+    success = [record.success for record in records]
+    paces = [record.pace for record in records]
+    return Columns(
+        quota=[situation.quota_left(option.candidate) for option in options],
+        health=[situation.breaker(o.candidate) * share for o, share in zip(options, success, strict=True)],
+        cost=[option.expected_cost for option in options],
+        latency=[latency for latency, _ in paces],
+        task=[fitness(o.candidate.model, task) for o in options] if task else [None] * len(options),
+        spread=[spread for _, spread in paces],
+        success=success,
+        diversity=[boost[provider] for provider in providers],
     )
 
 
-def _lead(seats: Sequence[_Seat], situation: Situation) -> tuple[_Seat | None, str]:
+def _lead(places: Sequence[_Place], situation: Situation) -> tuple[_Place | None, str]:
     """Who goes before the best score, if anyone, and why: a probe that is due, else now and then an exploration."""
-    probe = next((s for s in seats if s.role == "probe"), None)
-    if probe is not None:
-        return probe, "a probe: its time on the bench is up, and this call tells whether it recovered"
-    playing = [s for s in seats if s.role == "playing"]
-    rate = EXPLORATION.read(situation.combo.options)
-    chance = draws(situation)
-    if len(playing) > 1 and next(chance) < rate:
-        return playing[pick(len(playing), next(chance))], f"exploration: {rate:.0%} of requests try any target"
+    rate, chance = EXPLORATION.read(situation.combo.options), draws(situation)
+    playing = len(places)
+    if places and places[-1][0]:
+        playing = next(at for at, place in enumerate(places) if place[0])
+    if playing < len(places) and places[playing][0] == _RANK["probe"]:
+        return places[playing], "a probe: its time on the bench is up, and this call tells whether it recovered"
+    if playing > 1 and next(chance) < rate:
+        return places[pick(playing, next(chance))], f"exploration: {rate:.0%} of requests try any target"
     return None, ""
 
 
-def _ranked(seat_: _Seat, situation: Situation, why: str, mode: str, *, detail: bool) -> Ranked:
-    """`detail`: the strongest factors in words; every choice has all of them in numbers."""
-    bench = seat_.bench
-    if bench is not None and not why:
-        because = told(bench, situation.now)
-    else:
-        because = f"score {seat_.score.total:.3f} by {mode}"
-        if detail:
-            strongest = sorted(seat_.score.factors, key=lambda f: -f.contribution)[:3]
-            because += ": most of it " + ", ".join(f"{f.name} {f.contribution:.3f}" for f in strongest)
-    if why:
-        because = f"{why}; {because}"
-        bench = bench and probing(bench, situation.now)
-    if missing := unknown(seat_.signals):
-        because += f"; unknown: {', '.join(missing)}"
-    return Ranked(seat_.option, because, seat_.score.factors, bench)
+def _spelled(ranked: Ranked, by: str, why: str, now: float) -> Ranked:
+    """Who leads says in words what speaks for it; every choice has that in numbers."""
+    option, because, factors, bench = ranked
+    strongest = sorted(factors, key=lambda factor: -factor.contribution)[:3]
+    most = ", ".join(f"{factor.name} {factor.contribution:.3f}" for factor in strongest)
+    if bench is not None:
+        total = sum(factor.contribution for factor in factors)
+        because, bench = f"score {total:.3f}{by}", probing(bench, now)
+    because = because.replace(by, f"{by}: most of it {most}", 1)
+    return Ranked(option, f"{why}; {because}" if why else because, factors, bench)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from omniroute_agent.engine.breaker import clock
-from omniroute_agent.engine.situation import Bench, TargetStats
+from omniroute_agent.kernel.record import Bench, TargetStats
 
 BENCH_BELOW: Final = 0.2
 READMIT_AT: Final = 0.3

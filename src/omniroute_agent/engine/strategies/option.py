@@ -1,15 +1,16 @@
 """What a strategy sees and says."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import NamedTuple
 
 from omniroute_agent.engine.decision import Factor
-from omniroute_agent.engine.situation import Bench, Candidate, Situation
+from omniroute_agent.engine.situation import Candidate, Situation
+from omniroute_agent.kernel.record import Bench
+from omniroute_agent.kernel.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Option:
     """An eligible candidate with the price of this very call on it."""
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 
 from omniroute_agent.engine.scoring import DIVERSITY_WEIGHT, INCIDENT, PACKS
-from omniroute_agent.engine.situation import Bench, QuotaWindow, Situation, TargetStats
+from omniroute_agent.engine.situation import QuotaWindow, Situation
 from omniroute_agent.engine.strategies import Option, Ranked
 from omniroute_agent.kernel.health import ConnectionHealth
+from omniroute_agent.kernel.record import Bench, TargetStats
 from pools import NOW, moment, option, order, pool, run, worlds
 
 STEADY = TargetStats(attempts=20, successes=20, p50_ms=500.0, p95_ms=800.0, stddev_ms=50.0)

@@ -7,10 +7,11 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omniroute_agent.engine.situation import ComboState, TargetStats
+from omniroute_agent.engine.situation import ComboState
 from omniroute_agent.engine.strategies.chance import draws, pick
 from omniroute_agent.engine.strategies.turns import routed
 from omniroute_agent.kernel.health import ConnectionHealth
+from omniroute_agent.kernel.record import TargetStats
 from pools import moment, order, pool, run
 
 MANY = 4_000

@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omniroute_agent.engine.situation import UNSEEN, Bench, TargetStats
+from omniroute_agent.engine.situation import UNSEEN
 from omniroute_agent.engine.strategies.healing import BENCH_MAX, PROBE_SECONDS, probing, seat
+from omniroute_agent.kernel.record import Bench, TargetStats
 
 
 def test_the_wait_doubles_to_thirty_minutes_and_no_further() -> None:

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from omniroute_agent.engine.situation import Affinity, QuotaWindow, TargetStats
+from omniroute_agent.engine.situation import QuotaWindow
 from omniroute_agent.engine.strategies.turns import answered, routed
+from omniroute_agent.kernel.record import Affinity, TargetStats
 from pools import NOW, moment, option, order, pool, run
 
 HOUR = 3_600.0

@@ -1,0 +1,83 @@
+"""What of a request is written down: its decision as it begins and ends, the intent before each attempt."""
+
+import logging
+
+from omniroute_agent.engine.decision import Choice
+from omniroute_agent.engine.eligibility import rooms_of
+from omniroute_agent.engine.learner import Learner
+from omniroute_agent.engine.needs import Needs
+from omniroute_agent.engine.run import Run
+from omniroute_agent.engine.settle import Tried
+from omniroute_agent.engine.situation import Candidate, Situation
+from omniroute_agent.kernel.bill import Intent
+from omniroute_agent.kernel.errors import CallError, StoreUnavailable
+from omniroute_agent.store.decisions import Decisions
+
+_log = logging.getLogger(__name__)
+
+
+class Records:
+    def __init__(self, decisions: Decisions, learner: Learner | None) -> None:
+        self._decisions = decisions
+        self._learner = learner
+
+    async def open(self, run: Run) -> None:
+        """
+        Raises:
+            StoreUnavailable: what cannot be recorded is not begun.
+        """
+        await self._store(run, "running")
+
+    async def close(self, run: Run, state: str, error: CallError | None = None) -> None:
+        """Store how it ended. That this cannot be written must not hide the answer or the error itself."""
+        try:
+            await self._store(run, state, error)
+        except StoreUnavailable as unwritable:
+            _log.warning("Request %s could not be recorded: %s", run.request.id, unwritable.sentence())
+        if self._learner is not None and state != "cancelled":
+            await self._learner.note(run)
+
+    async def _store(self, run: Run, state: str, error: CallError | None = None) -> None:
+        decision = run.decision(state, error)
+        await self._decisions.put(
+            request_id=decision.request_id,
+            caller=decision.caller,
+            session=decision.session,
+            door=decision.door,
+            at=run.arrived.timestamp(),
+            state=state,
+            document=decision.model_dump_json(),
+        )
+
+
+def intent_of(
+    run: Run,
+    choice: Choice,
+    candidate: Candidate,
+    situation: Situation,
+    tried: Tried,
+    *,
+    cap: int | None,
+    needs: Needs,
+    amount: int,
+) -> Intent:
+    """The intent of an attempt that is about to begin, with `amount` nano-dollars reserved."""
+    request = run.request
+    return Intent(
+        attempt_id=tried.attempt_id,
+        request_id=request.id,
+        caller=request.caller.id,
+        session=request.caller.session,
+        door=request.door,
+        at=run.ports.now().timestamp(),
+        connection=candidate.connection.id,
+        provider=choice.provider,
+        model=candidate.model,
+        combo=run.plan.combo,
+        task=run.plan.task,
+        reserved=amount,
+        price_source=choice.price_source,
+        holds=tuple(room.hold(amount) for room in rooms_of(candidate, request, situation)),
+        tokens=needs.bound(candidate.model) + (cap or 0),
+        limits=situation.limits.get(candidate.connection.id, ()),
+    )

@@ -1,0 +1,1 @@
+-- What was called, by whom, and which processes run.
