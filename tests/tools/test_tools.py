@@ -168,6 +168,9 @@ async def test_health_moves_with_the_world(tmp_path: Path) -> None:
         assert {c["id"]: c["state"] for c in before["connections"]} == {"one": "ready", "two": "ready", "groq": "ready"}
         assert before["guards"][0] | {"resets_at": None} == {
             "guard": "environment",
+            "action": "block",
+            "state": "within",
+            "source": "settings",
             "window": "day:2026-11-21",
             "limit": "5",
             "spent": "0",
@@ -185,8 +188,8 @@ async def test_health_moves_with_the_world(tmp_path: Path) -> None:
     assert two["last_success_at"] is not None
     assert after["uptime_seconds"] == before["uptime_seconds"] + 60
     assert after["database"]["ok"] is True
-    assert set(after["not_measured"]) == {"rate_limit_headroom", "quota_left", "cache"}
-    assert after["cache"] is None
+    assert set(after["not_measured"]) == {"rate_limit_headroom", "quota_left"}
+    assert after["cache"] == {"entries": 0, "bytes": 0, "hits": 0, "joined": 0, "misses": 0}
 
 
 async def test_health_tells_what_is_left_of_rate_limits_and_quotas_and_from_where(tmp_path: Path) -> None:
@@ -258,7 +261,8 @@ async def test_combos_show_what_they_stand_for_and_what_ails_them(tmp_path: Path
         half, default = (await call("list_combos", include_metrics=True))["combos"]
     assert (half["name"], half["strategy"], half["is_default"]) == ("half", "cost-optimized", False)
     assert [t["resolves_to"] for t in half["targets"]] == [["one/alpha"], []]
-    assert half["findings"] == ["gone/model: No connection here serves it."]
+    assert half["findings"][0] == "gone/model: No connection here serves it."
+    assert half["findings"][1].startswith("`cost-optimized` needs a price")
     assert half["metrics"] == {"requests": 1, "attempts": 1, "cost": None}
     assert (default["name"], default["source"], default["is_default"]) == ("default", "built-in", True)
     assert [t["target"] for t in default["targets"]] == ["one/alpha"]

@@ -125,7 +125,12 @@ class RequestInput(ToolInput):
         )
 
     def request(
-        self, ctx: ToolContext, *, deadline_seconds: float | None = None, idempotency_key: str | None = None
+        self,
+        ctx: ToolContext,
+        *,
+        deadline_seconds: float | None = None,
+        idempotency_key: str | None = None,
+        cache: bool = True,
     ) -> Request:
         deadlines = ctx.parts.deadlines
         seconds = deadline_seconds or (deadlines.listening if ctx.listens else deadlines.quiet)
@@ -141,6 +146,7 @@ class RequestInput(ToolInput):
             limits=ctx.parts.limits,
             commit="result",
             idempotency_key=idempotency_key,
+            cache=cache,
         )
 
 

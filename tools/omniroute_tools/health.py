@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from omniroute_agent.engine.breaker import standing
 from omniroute_agent.kernel.health import ConnectionHealth, Refusal, TargetHealth
@@ -13,6 +13,7 @@ from omniroute_agent.providers.expiry import expiry_note
 from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, tool
 
 if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
+    from omniroute_agent.engine.guards import Room
     from omniroute_agent.engine.situation import QuotaWindow, Situation
     from omniroute_agent.providers.model import Connection
 
@@ -23,7 +24,7 @@ ConnectionState = Literal[
 NOT_MEASURED: Final = {
     "rate_limit_headroom": "No answer of that connection has told its rate limits within a day.",
     "quota_left": "No answer of that connection has told a quota of five hours or more.",
-    "cache": "This server has no response cache.",
+    "cache": "The settings turn the cache off ([cache] enabled).",
 }
 
 LONGEST_RATE_SECONDS: Final = 3600.0
@@ -45,11 +46,14 @@ class ConnectionReport(ToolOutput):
     provider: str
     source: str
     tier: str
-    state: ConnectionState
+    state: Annotated[ConnectionState, WithJsonSchema({"type": "string"})]
     breaker: str
     outages_in_a_row: int
     cooldown_left_seconds: int | None
-    locked_models: tuple[LockedModel, ...]
+    locked_models: Annotated[
+        tuple[LockedModel, ...],
+        WithJsonSchema({"type": "array", "items": {"type": "object"}, "description": "model, reason, seconds_left."}),
+    ]
     last_fault: str | None
     last_fault_at: str | None
     last_success_at: str | None
@@ -63,6 +67,9 @@ class ConnectionReport(ToolOutput):
 
 class GuardReport(ToolOutput):
     guard: str
+    action: str
+    state: str
+    source: str
     window: str
     limit: Nano
     spent: Nano
@@ -72,7 +79,8 @@ class GuardReport(ToolOutput):
 
 
 class DatabaseReport(ToolOutput):
-    ok: bool = Field(description="A row was written and read back.")
+    ok: bool
+    """A row was written and read back."""
     checked_at: str
     detail: str | None
     schema_version: int | None
@@ -87,8 +95,18 @@ class GetHealthOutput(ToolOutput):
     checked_at: str
     connections: tuple[ConnectionReport, ...]
     guards: tuple[GuardReport, ...]
-    database: DatabaseReport
-    cache: None = None
+    database: Annotated[
+        DatabaseReport,
+        WithJsonSchema(
+            {
+                "type": "object",
+                "description": "ok (a row was written and read back), checked_at, detail, schema_version, "
+                "sqlite_version, wal_bytes.",
+            }
+        ),
+    ]
+    cache: dict[str, int] | None
+    """entries and bytes now; hits, joined and misses since the start."""
     settled_orphans: int = Field(description="Attempts left open by a killed process.")
     skipped: tuple[str, ...] = Field(description="What was left out, and why.")
     not_measured: dict[str, str] = Field(description="Fields that are null, and why.")
@@ -100,6 +118,8 @@ class GetHealthOutput(ToolOutput):
             lines.append("no connection found yet")
         if not self.database.ok:
             lines.append(f"database: {self.database.detail}")
+        if self.cache is not None:
+            lines.append("cache: " + ", ".join(f"{count} {name}" for name, count in self.cache.items()))
         return "\n".join(lines)
 
 
@@ -110,7 +130,7 @@ async def get_health(_: GetHealthInput, ctx: ToolContext) -> GetHealthOutput:
     now = parts.ports.now()
     database = await _database(ctx)
     connections = await parts.connections.all()
-    situation = await parts.gatherer.situation() if database.ok else None
+    situation = await parts.gatherer.situation(caller=ctx.caller) if database.ok else None
     reports = tuple(_connection(connection, situation, now) for connection in connections)
     ready = [report for report in reports if report.state == "ready"]
     if not ready or not database.ok:
@@ -125,14 +145,16 @@ async def get_health(_: GetHealthInput, ctx: ToolContext) -> GetHealthOutput:
         connections=reports,
         guards=tuple(guard_reports(situation)) if situation else (),
         database=database,
+        cache=await _cache(ctx) if database.ok else None,
         settled_orphans=len(parts.orphans),
         skipped=parts.connections.notes,
-        not_measured=_not_measured(reports),
+        not_measured=_not_measured(reports, cache_on=ctx.parts.reuse.enabled),
     )
 
 
-def _not_measured(reports: Sequence[ConnectionReport]) -> dict[str, str]:
+def _not_measured(reports: Sequence[ConnectionReport], *, cache_on: bool) -> dict[str, str]:
     known = {
+        "cache": cache_on,
         "rate_limit_headroom": all(report.rate_limit_headroom is not None for report in reports),
         "quota_left": all(report.quota_left is not None for report in reports),
     }
@@ -153,10 +175,27 @@ async def _database(ctx: ToolContext) -> DatabaseReport:
     )
 
 
+async def _cache(ctx: ToolContext) -> dict[str, int] | None:
+    reuse = ctx.parts.reuse
+    if not reuse.enabled:
+        return None
+    size, counts = await reuse.size(), reuse.counts
+    return {
+        "entries": size.entries,
+        "bytes": size.bytes,
+        "hits": counts.hits,
+        "joined": counts.joined,
+        "misses": counts.misses,
+    }
+
+
 def guard_reports(situation: "Situation") -> list[GuardReport]:
     return [
         GuardReport(
             guard=room.guard,
+            action=f"{room.action} to {room.tier or 'free'}" if room.action == "degrade" else room.action,
+            state=_guard_state(room),
+            source=room.source,
             window=room.window,
             limit=room.limit,
             spent=room.spent,
@@ -166,6 +205,12 @@ def guard_reports(situation: "Situation") -> list[GuardReport]:
         )
         for room in situation.rooms.values()
     ]
+
+
+def _guard_state(room: "Room") -> str:
+    if room.left == 0:
+        return "over"
+    return "degraded" if room.degraded else "within"
 
 
 def _iso(epoch: float | None) -> str | None:

@@ -18,6 +18,7 @@ class RouteRequestInput(RequestInput):
     idempotency_key: str | None = Field(
         default=None, min_length=1, max_length=200, description="Same key and body: same answer, billed once."
     )
+    cache: bool = Field(default=True, description="false: ask anew, keep nothing.")
     detail: Literal["concise", "detailed"] = Field(default="concise", description="detailed adds the reasoning.")
 
 
@@ -40,8 +41,9 @@ class RouteRequestOutput(ToolOutput):
         calls = "".join(f"\n[tool call {call.id}] {call.name}({call.arguments})" for call in self.tool_calls)
         receipt = self.receipt
         cost = "unknown cost" if receipt.cost is None else f"{usd(receipt.cost)} USD ({receipt.cost_state})"
+        reused = f" ({receipt.reused} answer of {receipt.answer_of})" if receipt.reused else ""
         return (
-            f"{self.text}{calls}\n\n[served by {receipt.served_by}, {cost}, {receipt.latency_ms} ms, "
+            f"{self.text}{calls}\n\n[served by {receipt.served_by}{reused}, {cost}, {receipt.latency_ms} ms, "
             f"finish {self.finish}, request_id {self.request_id}]"
         )
 
@@ -81,7 +83,9 @@ async def route_request(args: RouteRequestInput, ctx: ToolContext) -> RouteReque
     Falls back to the next target by itself. It may spend money: simulate_route shows the plan for free.
     Afterwards explain_route tells why.
     """
-    request = args.request(ctx, deadline_seconds=args.deadline_seconds, idempotency_key=args.idempotency_key)
+    request = args.request(
+        ctx, deadline_seconds=args.deadline_seconds, idempotency_key=args.idempotency_key, cache=args.cache
+    )
     done = await ctx.parts.turn.take(request, _Meter(ctx).watch)
     reasoning = "".join(part.text for part in done.answer.parts if isinstance(part, Reasoning))
     return RouteRequestOutput(

@@ -1,10 +1,10 @@
 """What was spent: a report over a period, and this session at a glance."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from omniroute_agent.kernel.money import Nano, usd
 from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, as_in, tool
@@ -17,12 +17,27 @@ Period = Literal["session", "day", "week", "month"]
 GroupBy = Literal["provider", "model", "combo", "task", "connection"]
 
 
+def _moment(told: object) -> object:
+    if not isinstance(told, str):
+        return told
+    try:
+        moment = datetime.fromisoformat(told)
+    except ValueError:
+        raise ValueError("give a day or a time in ISO 8601, like 2026-11-21 or 2026-11-21T08:00Z") from None
+    if not 1970 <= moment.year < MAXYEAR:  # noqa: PLR2004 (the first year of the clock's count)
+        raise ValueError("there is no ledger of that year")
+    return moment
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
+
 class CostReportInput(ToolInput):
     period: Period | None = Field(
         default=None, description="Default day. Days are UTC, weeks start on Monday; session is this connection's."
     )
-    since: datetime | None = Field(default=None, description="Instead of period: start, ISO 8601.")
-    until: datetime | None = Field(default=None, description="End, ISO 8601; default now.")
+    since: Moment | None = Field(default=None, description="Instead of period: start, ISO 8601.")
+    until: Moment | None = Field(default=None, description="End, ISO 8601; default now.")
     group_by: GroupBy | None = None
 
     @model_validator(mode="after")
@@ -44,9 +59,9 @@ class UsageTotals(ToolOutput):
     cache_read_tokens: int
     cache_write_tokens: int
     reasoning_tokens: int
-    cost: Nano = Field(description="USD of everything whose price is known.")
-    estimated_share: float | None = Field(description="Part of the cost that rests on estimated tokens, 0 to 1.")
-    unknown_cost_attempts: int = Field(description="Attempts whose price is unknown; they are not in cost.")
+    cost: Nano = Field(description="USD of what has a known price.")
+    estimated_share: float | None = Field(description="Of cost, from estimated tokens; 0 to 1.")
+    unknown_cost_attempts: int = Field(description="Not in cost.")
 
 
 class UsageGroup(UsageTotals):
@@ -54,12 +69,12 @@ class UsageGroup(UsageTotals):
 
 
 class CostReportOutput(ToolOutput):
-    since: str
+    since: str = Field(description="As asked, or earlier where single rows are gone.")
     until: str
     scope: str = Field(description="Whose requests are counted.")
     totals: UsageTotals
-    open_reserved: Nano = Field(description="USD reserved by requests that run now.")
-    group_by: GroupBy | None
+    open_reserved: Nano = Field(description="USD held by requests that run now.")
+    group_by: Annotated[GroupBy | None, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]})]
     groups: Annotated[
         tuple[UsageGroup, ...],
         WithJsonSchema({"type": "array", "items": {"type": "object"}, "description": "As totals, with a name."}),
@@ -91,10 +106,10 @@ async def cost_report(args: CostReportInput, ctx: ToolContext) -> CostReportOutp
         session=session,
         group_by=args.group_by,
     )
-    situation = await ctx.parts.gatherer.situation()
+    situation = await ctx.parts.gatherer.situation(caller=ctx.caller)
     return CostReportOutput(
-        since=since.isoformat(timespec="seconds"),
-        until=until.isoformat(timespec="seconds"),
+        since=datetime.fromtimestamp(found.since, UTC).isoformat(timespec="seconds"),
+        until=(until if found.until == inf else datetime.fromtimestamp(found.until, UTC)).isoformat(timespec="seconds"),
         scope=f"caller {ctx.caller.id}" + (f", session {session}" if session else ""),
         totals=UsageTotals(**_figures(found)),
         open_reserved=found.open_reserved_nano,
@@ -148,19 +163,22 @@ class Count(ToolOutput):
     count: int
 
 
+_COUNTS = WithJsonSchema({"type": "array", "items": {"type": "object"}, "description": "name, count."})
+
+
 class GetSessionSnapshotOutput(ToolOutput):
     session: str
     first_request_at: str | None
     requests: int
     answered: int
     failed: int
-    fallbacks: int = Field(description="Requests that needed more than one attempt.")
+    fallbacks: int
     input_tokens: int
     output_tokens: int
-    cost: Nano = Field(description="USD of everything whose price is known.")
+    cost: Nano = Field(description="USD of what has a known price.")
     unknown_cost_attempts: int
-    top_models: tuple[Count, ...]
-    faults: tuple[Count, ...]
+    top_models: Annotated[tuple[Count, ...], _COUNTS]
+    faults: Annotated[tuple[Count, ...], _COUNTS]
     guards: Annotated[tuple[GuardReport, ...], WithJsonSchema(as_in("get_health", items=True))]
 
     def summary(self) -> str:
@@ -175,7 +193,7 @@ class GetSessionSnapshotOutput(ToolOutput):
 async def get_session_snapshot(_: GetSessionSnapshotInput, ctx: ToolContext) -> GetSessionSnapshotOutput:
     """Your session so far: requests, tokens, cost, top models, faults, fallbacks and the guards in force."""
     seen = await ctx.parts.usage.session_summary(session=ctx.caller.session, caller=ctx.caller.id)
-    situation = await ctx.parts.gatherer.situation()
+    situation = await ctx.parts.gatherer.situation(caller=ctx.caller)
     first = None if seen.first_at is None else datetime.fromtimestamp(seen.first_at, UTC)
     return GetSessionSnapshotOutput(
         session=ctx.caller.session,

@@ -77,21 +77,6 @@ async def test_a_session_at_a_glance_counts_only_what_is_its_own(tmp_path: Path)
     assert (empty.first_at, empty.requests, empty.faults) == (None, 0, ())
 
 
-async def test_a_connections_latencies_are_those_of_its_answers(tmp_path: Path) -> None:
-    async with a_ledger(tmp_path) as ledger:
-        for number in range(1, 21):
-            await ledger.reserve(intent(f"a{number}"), as_it_is)
-            await ledger.settle(settlement(f"a{number}", latency_ms=number * 10), as_it_is)
-        await ledger.reserve(intent("b", connection="two"), as_it_is)
-        await ledger.settle(settlement("b", outcome="failed", fault="timeout", latency_ms=60_000), as_it_is)
-        await ledger.reserve(intent("running", connection="three"), as_it_is)
-        one, two = await UsageBook(ledger.database).connection_stats(since=AT)
-        assert await UsageBook(ledger.database).connection_stats(since=AT + 1) == ()
-    assert (one.connection, one.attempts, one.answered, one.failed) == ("one", 20, 20, 0)
-    assert (one.p50_ms, one.p95_ms) == (100, 190)
-    assert (two.attempts, two.answered, two.failed, two.p50_ms) == (1, 0, 1, None)
-
-
 async def test_a_decision_is_shown_to_its_caller_and_to_no_other(tmp_path: Path) -> None:
     async with opened(tmp_path) as database:
         decisions = Decisions(database, "here")
@@ -200,7 +185,10 @@ async def test_old_detail_goes_in_steps_while_sums_and_open_attempts_stay(tmp_pa
         assert await decisions.get("new", None) == "{}"
         left = await database.read(lambda c: c.execute("SELECT attempt_id FROM intent ORDER BY 1").fetchall())
         months = await database.read(
-            lambda c: c.execute("SELECT month, attempts, cost_nano FROM spend_month ORDER BY 1").fetchall()
+            lambda c: c.execute(
+                "SELECT strftime('%Y-%m', start, 'unixepoch'), attempts, cost_nano FROM usage_sum "
+                "WHERE span = 'month' ORDER BY 1"
+            ).fetchall()
         )
         assert (await ledger.guard_state("environment", "day:2027-01-15")).reserved == 5
     assert left == [("new-0",), ("old-open",)]

@@ -11,10 +11,10 @@ from agent.store.bills import AT, a_ledger, as_it_is, hold, intent, settlement
 from omniroute_agent.kernel.chat import Usage
 from omniroute_agent.kernel.errors import LimitReached, StoreUnavailable
 from omniroute_agent.kernel.health import ModelLock, Refusal, TargetHealth
-from omniroute_agent.store.attempts import LARGEST
 from omniroute_agent.store.health import HealthBook
 from omniroute_agent.store.instances import Instance, register
 from omniroute_agent.store.ledger import Ledger, NotAdmitted, read_typical_output
+from omniroute_agent.store.sums import LARGEST
 
 WINDOW = "day:2027-01-15"
 
@@ -41,14 +41,14 @@ async def test_a_second_settlement_changes_nothing(tmp_path: Path) -> None:
     async with a_ledger(tmp_path) as ledger:
         await ledger.reserve(intent("a", hold(60)), as_it_is)
         await ledger.settle(settlement("a", 25), as_it_is)
-        before = await rows(ledger, "SELECT * FROM settlement, spend_month, guard_window")
+        before = await rows(ledger, "SELECT * FROM settlement, usage_sum, guard_window")
 
         def never(_: TargetHealth) -> TargetHealth:
             raise AssertionError("a second settlement teaches nothing")
 
         assert not await ledger.settle(settlement("a", 60, outcome="failed", at=AT + 9), never)
         assert not await ledger.settle(settlement("never reserved", 60), never)
-        assert await rows(ledger, "SELECT * FROM settlement, spend_month, guard_window") == before
+        assert await rows(ledger, "SELECT * FROM settlement, usage_sum, guard_window") == before
 
 
 async def test_an_unknown_cost_keeps_its_reservation_as_spent_and_is_not_zero(tmp_path: Path) -> None:
@@ -57,7 +57,9 @@ async def test_an_unknown_cost_keeps_its_reservation_as_spent_and_is_not_zero(tm
         await ledger.settle(settlement("a", None), as_it_is)
         assert await guard(ledger) == (60, 0)
         assert await rows(ledger, "SELECT cost_nano, cost_state FROM settlement") == [(None, "unknown")]
-        assert await rows(ledger, "SELECT cost_nano, unknown_cost_attempts FROM spend_month") == [(0, 1)]
+        assert await rows(ledger, "SELECT cost_nano, unknown_cost_attempts FROM usage_sum WHERE span = 'month'") == [
+            (0, 1)
+        ]
 
 
 async def test_a_guard_that_is_full_says_everything_about_itself_and_nothing_is_left_behind(tmp_path: Path) -> None:

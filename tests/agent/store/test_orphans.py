@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from agent.store.bills import AT, a_ledger, as_it_is, intent, settlement
 from omniroute_agent.kernel.bill import Hold
 from omniroute_agent.kernel.errors import LimitReached
+from omniroute_agent.store.guards import GuardState
 from omniroute_agent.store.instances import Instance, register
-from omniroute_agent.store.ledger import GuardState, Ledger
+from omniroute_agent.store.ledger import Ledger
 
 LIMIT = 100
 GUARDS = (("environment", "day:1"), ("environment", "day:2"), ("request", "r"))
