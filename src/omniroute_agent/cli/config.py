@@ -1,9 +1,13 @@
 """`config`: where the settings lie, what is in force, what is wrong with them."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 
 from omniroute_agent.cli.page import err, out, print_json
 from omniroute_agent.cli.start import Start
+from omniroute_agent.engine.nesting import expand, loop_sentence
+from omniroute_agent.engine.strategies.validation import validate
+from omniroute_agent.settings.model import Settings
 from omniroute_agent.settings.page import rows
 from omniroute_agent.settings.sources import config_path
 
@@ -44,7 +48,7 @@ def path(start: Start, *, as_json: bool) -> int:
 def check(start: Start, *, as_json: bool) -> int:
     """Problems are raised as `SettingsError` and told where all failures are told."""
     settings = start.settings()
-    warnings = [warning.sentence() for warning in settings.warnings]
+    warnings = [*(warning.sentence() for warning in settings.warnings), *_about_combos(settings)]
     if as_json:
         print_json(
             {"ok": True, "file": str(settings.config_path), "found": settings.config_found, "warnings": warnings}
@@ -60,3 +64,16 @@ def check(start: Start, *, as_json: bool) -> int:
         "green",
     )
     return 0
+
+
+def _about_combos(settings: Settings) -> Iterator[str]:
+    """What is wrong with combos whatever is connected; `combos validate` looks at their targets, too."""
+    combos = {combo.name: combo for combo in settings.combos}
+    loops: dict[frozenset[str], tuple[str, ...]] = {}
+    for combo in settings.combos:
+        for loop in expand(combo.name, combo.targets, combos).loops:
+            loops.setdefault(frozenset(loop), loop)
+    yield from map(loop_sentence, loops.values())
+    for combo in settings.combos:
+        for sentence in validate(combo.strategy, combo.all_options, ()):
+            yield f"The combo `{combo.name}` cannot work: {sentence}"

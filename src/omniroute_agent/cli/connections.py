@@ -17,9 +17,10 @@ from omniroute_agent.kernel.proxy import has_password, proxy_of, shown
 from omniroute_agent.kernel.sealed import CannotUnseal
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.kernel.tier import Tier
+from omniroute_agent.providers.addresses import filled
 from omniroute_agent.providers.discovery import is_own_machine
 from omniroute_agent.providers.expiry import expiry_note
-from omniroute_agent.providers.model import Connection
+from omniroute_agent.providers.model import Connection, Provider
 from omniroute_agent.providers.stored import Edit, StoredConnection
 from omniroute_agent.providers.table import LOCAL, PROVIDERS
 from omniroute_agent.settings.sources import named_key
@@ -56,6 +57,8 @@ class Wanted:
     on: bool | None
     replace: bool
     key: KeySource
+    blanks: tuple[str, ...] = ()
+    """`NAME=VALUE`, parts of the provider's address."""
     stray: tuple[str, ...] = ()
     """Words that belong to no option."""
     typed_key: str | None = field(default=None, repr=False)
@@ -166,6 +169,7 @@ def _edit(wanted: Wanted) -> Edit:
         CommandFailed: something is wrong with it.
     """
     changes = _changes(wanted)
+    values = _blanks(wanted)
 
     def edit(before: StoredConnection | None) -> StoredConnection:
         if before is not None and not wanted.replace:
@@ -179,11 +183,38 @@ def _edit(wanted: Wanted) -> Edit:
         if provider not in PROVIDERS or provider == LOCAL.id:
             raise not_found("provider", provider, [name for name in PROVIDERS if name != LOCAL.id])
         after = replace(before or StoredConnection(id=wanted.id, provider=provider), provider=provider, **changes)
+        if values:
+            after = replace(after, base_url=_filled(PROVIDERS[provider], values))
         if not after.base_url and not PROVIDERS[provider].base_url:
             raise InvalidRequest(f"`{provider}` has no address of its own.", hint="Give the API's with --base-url.")
         return after
 
     return edit
+
+
+def _blanks(wanted: Wanted) -> dict[str, str]:
+    """
+    Raises:
+        CommandFailed: one is not written as NAME=VALUE, or there is a whole address too.
+    """
+    pairs = [text.partition("=") for text in wanted.blanks]
+    for name, _, value in pairs:
+        if not name.strip() or not value.strip():
+            raise _wrong(f"--set {name[:100]} has no value: write NAME=VALUE.")
+    if pairs and wanted.base_url is not None:
+        raise _wrong("--set fills the provider's own address; leave it away with --base-url.")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _filled(provider: Provider, values: Mapping[str, str]) -> str:
+    """
+    Raises:
+        InvalidRequest: they do not fill the provider's address.
+    """
+    try:
+        return filled(provider, values)
+    except ValueError as error:
+        raise InvalidRequest(f"{error}.", hint=f"Its address: {provider.base_url}") from None
 
 
 def _changes(wanted: Wanted) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _OTHERS: Final = 0o077
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     about: str
-    """python, settings, data, keys, connection, guard, local model, database or routing."""
+    """python, settings, data, keys, connection, guard, local model, database, combo or routing."""
     level: Level
     """note: worth knowing. warning: look at it. trouble: nothing can be routed while it lasts."""
     says: str

@@ -44,6 +44,7 @@ async def inspect(house: House) -> list[Finding]:
         local,
         *_about_guards(health),
         *_about_database(house, health),
+        *await _about_combos(house),
         _verdict([*seen, local], house.local.state()),
     ]
 
@@ -98,7 +99,7 @@ async def _ask(house: House, connection: Connection, name: str) -> Finding:
         response = await ports.http.send(
             ports.http.build_request(
                 "GET",
-                f"{endpoint.base_url}/models",
+                f"{endpoint.base_url}{connection.provider.list_path}",
                 headers=request_headers(connection, endpoint, ""),
                 timeout=_ASK_SECONDS,
                 extensions=by_way_of(proxy_for(endpoint, house.proxies.around(connection, None))),
@@ -133,13 +134,16 @@ def _judge(status: int, name: str) -> Finding:
 
 def _about_guards(health: Report) -> Iterator[Finding]:
     for guard in health["guards"]:
-        whose = "keys found in the environment" if guard["guard"] == "environment" else guard["guard"]
+        own = guard["guard"] == "environment"
+        whose = "keys found in the environment" if own else f"the calls of guard `{guard['guard']}`"
+        when = f"; it starts anew at {guard['resets_at']}" if guard["resets_at"] else ""
+        raising = "[budget] environment_usd_per_day" if own else f"it (`omniroute-agent budget set {guard['guard']}`)"
         yield Finding(
             about="guard",
             level="ok" if guard["left"] != "0" else "warning",
-            says=f"{whose} may spend {guard['limit']} USD a day together; {guard['spent']} USD spent, "
-            f"{guard['reserved']} USD reserved; a new day begins at {guard['resets_at']}",
-            do="" if guard["left"] != "0" else "Raise [budget] environment_usd_per_day, or wait for the new day.",
+            says=f"{whose} may spend {guard['limit']} USD a {guard['window'].partition(':')[0]} together; "
+            f"{guard['spent']} USD spent, {guard['reserved']} USD reserved ({guard['action']}){when}",
+            do="" if guard["left"] != "0" else f"Raise {raising}, or wait.",
         )
 
 
@@ -172,6 +176,22 @@ def _about_database(house: House, health: Report) -> Iterator[Finding]:
             says=f"a process died in the middle of {orphans} attempt{'s' if orphans > 1 else ''}: settled as unknown, "
             "and what was reserved counts as spent",
         )
+
+
+async def _about_combos(house: House) -> list[Finding]:
+    """What is wrong with the owner's combos; connections that are away are told with the connections."""
+    found: list[Finding] = []
+    for combo in await house.parts.combos.all():
+        found += [
+            Finding(
+                about="combo",
+                level="warning",
+                says=f"{combo.name}: {sentence}",
+                do=f"Mend it; look at it with `omniroute-agent combos validate {combo.name}`.",
+            )
+            for sentence in (await house.parts.examiner.examine(combo)).wrong
+        ]
+    return found
 
 
 def _verdict(seen: Sequence[Finding], local: LocalState) -> Finding:

@@ -1,7 +1,9 @@
 """A receipt in one line, from its JSON form: what an MCP client gets and what a command shows are the same."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
+
+_REUSED: Final = {"cached": "a kept answer", "joined": "answered together with an equal request"}
 
 
 def receipt_line(receipt: Mapping[str, Any], finish: str | None = None) -> str:
@@ -9,7 +11,7 @@ def receipt_line(receipt: Mapping[str, Any], finish: str | None = None) -> str:
     pieces = [
         f"served by {receipt['served_by'] or 'nobody'}",
         cost_words(receipt["cost"], receipt["cost_state"]),
-        token_words(receipt["usage"]),
+        _REUSED.get(receipt.get("reused", "")) or token_words(receipt["usage"]),
         f"{receipt['latency_ms']} ms",
     ]
     fallbacks = max(len(receipt["tried"]) - 1, 0)

@@ -8,16 +8,10 @@ from omniroute_agent.cli.house import DOOR, in_house, owner
 from omniroute_agent.cli.page import out, print_json
 from omniroute_agent.cli.start import Start
 from omniroute_agent.cli.typed_keys import refuse_keys
-from omniroute_agent.engine.decision import Decision
-from omniroute_agent.engine.request import Request
-from omniroute_agent.kernel.chat import Chat, Message, Text
-from omniroute_agent.kernel.errors import CallError, InvalidRequest, NoRoute, not_found
+from omniroute_agent.kernel.errors import InvalidRequest, NoRoute, not_found
 from omniroute_agent.providers.expiry import expiry_note
+from omniroute_agent.tooling.trials import try_target
 
-PROMPT: Final = "Reply with OK only."
-MAX_TOKENS: Final = 64
-"""Room for a word from a model that thinks a little first; a fraction of a cent anywhere."""
-SECONDS: Final = 60.0
 _MAX_TEXT: Final = 200
 
 
@@ -50,33 +44,17 @@ async def _call(house: House, target: str) -> dict[str, Any]:
     Raises:
         CallError: nothing was sent.
     """
-    parts = house.parts
-    caller = owner(house)
-    request = Request(
-        id=parts.ports.new_id(),
-        caller=caller,
-        door=DOOR,
-        chat=Chat(model=target, messages=(Message("user", (Text(PROMPT),)),), max_tokens=MAX_TOKENS),
-        deadline=parts.ports.monotonic() + SECONDS,
-        limits=parts.limits,
-        commit="result",
-    )
-    text = ""
-    try:
-        done = await parts.turn.take(request)
-    except CallError:
-        stored = await parts.decisions.get(request.id, caller.id)
-        receipt = Decision.model_validate_json(stored).receipt if stored else None
-        if receipt is None or not receipt.tried:
-            raise
-    else:
-        receipt, text = done.receipt, done.answer.text
+    trial = await try_target(house.parts, target, caller=owner(house), door=DOOR)
+    receipt = trial.receipt
+    if receipt is None:
+        assert trial.refusal is not None, "nothing was sent, so something refused it"
+        raise trial.refusal
     last = receipt.tried[-1]
     shown = receipt.model_dump(mode="json")
     return {
         "ok": last.outcome == "answered",
         "target": target,
-        "text": text.strip()[:_MAX_TEXT],
+        "text": trial.text[:_MAX_TEXT],
         "latency_ms": last.latency_ms,
         "first_token_ms": last.first_token_ms,
         "usage": shown["usage"],

@@ -67,7 +67,7 @@ def test_combos_show_their_targets_and_what_hinders_them(run: Run, two: str) -> 
 
 
 def test_switching_a_combo_holds_for_the_next_run(run: Run, two: str) -> None:
-    assert "cheap  priority, settings, the default, switched by hand" in run("combos", "switch", "cheap", two).out
+    assert "cheap  priority, settings, the default, changed by hand" in run("combos", "switch", "cheap", two).out
     combos = run("combos", "--json", two).json["combos"]
     assert [combo["name"] for combo in combos if combo["is_default"]] == ["cheap"]
     refused = run("combos", "switch", "cheap", "--off", two)
