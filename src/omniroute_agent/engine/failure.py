@@ -49,17 +49,30 @@ def _error(run: Run) -> CallError:
 
 
 def _all_failed(run: Run, trail: str) -> CallError:
-    hints = [tried.fault.retry_after for tried in run.tries if tried.fault and tried.fault.retry_after is not None]
+    waits = [tried.fault.retry_after for tried in run.tries if tried.fault and tried.fault.retry_after is not None]
+    # Whoever was not even asked may be the first to come back.
+    if (first := _first_back(run)) is not None:
+        waits.append(first[1])
     count = len(run.attempts)
     targets = "The one target" if count == 1 else f"All {count} attempts"
     hint = (
-        f"Try again in {min(hints):.0f} s." if hints else "`omniroute-agent doctor` shows what each connection needs."
+        f"Try again in {min(waits):.0f} s." if waits else "`omniroute-agent doctor` shows what each connection needs."
     )
     return UpstreamFailed(
         f"{targets} failed: {trail}.",
         hint=hint,
-        facts={"retry_after_seconds": min(hints) if hints else None, "retryable": bool(hints)},
+        facts={"retry_after_seconds": min(waits) if waits else None, "retryable": bool(waits)},
     )
+
+
+def _first_back(run: Run) -> tuple[str, float] | None:
+    """When the first of the excluded targets may be asked again, and in how many seconds; None: nobody knows of any."""
+    excluded = (*run.plan.excluded, *run.excluded)
+    first = min((exclusion.until for exclusion in excluded if exclusion.until), default=None)
+    if first is None:
+        return None
+    # What is told to people is cut to whole seconds.
+    return first, round(max(moment(first) + 1 - run.ports.now().timestamp(), 0.0), 3)
 
 
 def _nothing_tried(run: Run) -> CallError:
@@ -73,17 +86,16 @@ def _nothing_tried(run: Run) -> CallError:
         return LimitReached(
             f"The budget allows no target: {lines}.", hint="Raise budget_usd or ask for a shorter answer."
         )
-    first = min((exclusion.until for exclusion in excluded if exclusion.until), default=None)
+    first = _first_back(run)
     if first is None:
         return NoRoute(
             f"Every target was excluded: {lines}.", hint="`omniroute-agent doctor` shows what each connection needs."
         )
-    # What is told to people is cut to whole seconds.
-    wait = max(moment(first) + 1 - run.ports.now().timestamp(), 0.0)
+    back, wait = first
     return NoRoute(
         f"Every target was excluded: {lines}.",
-        hint=f"The first may come back at {first}.",
-        facts={"retry_after_seconds": round(wait, 3), "retryable": True},
+        hint=f"The first may come back at {back}.",
+        facts={"retry_after_seconds": wait, "retryable": True},
     )
 
 

@@ -1,12 +1,13 @@
 """What of a request is written down: its decision as it begins and ends, the intent before each attempt."""
 
 import logging
+from datetime import datetime
 
-from omniroute_agent.engine.decision import Choice
+from omniroute_agent.engine.decision import Choice, Decision
 from omniroute_agent.engine.eligibility import rooms_of
 from omniroute_agent.engine.learner import Learner
 from omniroute_agent.engine.needs import Needs
-from omniroute_agent.engine.run import Run
+from omniroute_agent.engine.run import Run, State
 from omniroute_agent.engine.settle import Tried
 from omniroute_agent.engine.situation import Candidate, Situation
 from omniroute_agent.kernel.bill import Intent
@@ -28,7 +29,7 @@ class Records:
         """
         await self._store(run, "running")
 
-    async def close(self, run: Run, state: str, error: CallError | None = None) -> None:
+    async def close(self, run: Run, state: State, error: CallError | None = None) -> None:
         """Store how it ended. That this cannot be written must not hide the answer or the error itself."""
         try:
             await self._store(run, state, error)
@@ -37,17 +38,21 @@ class Records:
         if self._learner is not None and state != "cancelled":
             await self._learner.note(run)
 
-    async def _store(self, run: Run, state: str, error: CallError | None = None) -> None:
-        decision = run.decision(state, error)
-        await self._decisions.put(
-            request_id=decision.request_id,
-            caller=decision.caller,
-            session=decision.session,
-            door=decision.door,
-            at=run.arrived.timestamp(),
-            state=state,
-            document=decision.model_dump_json(),
-        )
+    async def _store(self, run: Run, state: State, error: CallError | None = None) -> None:
+        await put_decision(self._decisions, run.decision(state, error), at=run.arrived)
+
+
+async def put_decision(decisions: Decisions, decision: Decision, *, at: datetime) -> None:
+    """`at` is when the request arrived."""
+    await decisions.put(
+        request_id=decision.request_id,
+        caller=decision.caller,
+        session=decision.session,
+        door=decision.door,
+        at=at.timestamp(),
+        state=decision.state,
+        document=decision.model_dump_json(),
+    )
 
 
 def intent_of(

@@ -14,6 +14,7 @@ from omniroute_agent.engine.candidates import Gatherer
 from omniroute_agent.engine.decision import Decision, Receipt, Reused
 from omniroute_agent.engine.engine import Engine
 from omniroute_agent.engine.events import Done, EngineEvent, told_again
+from omniroute_agent.engine.records import put_decision
 from omniroute_agent.engine.request import Request
 from omniroute_agent.engine.run import State
 from omniroute_agent.engine.sameness import answer_key, repeatable
@@ -244,15 +245,7 @@ class Reuse:
             error_detail=error.sentence() if error else None,
         )
         try:
-            await self._decisions.put(
-                request_id=decision.request_id,
-                caller=decision.caller,
-                session=decision.session,
-                door=decision.door,
-                at=arrival.at.timestamp(),
-                state=state,
-                document=decision.model_dump_json(),
-            )
+            await put_decision(self._decisions, decision, at=arrival.at)
         except StoreUnavailable as unwritable:
             _log.warning("Request %s could not be recorded: %s", request.id, unwritable.sentence())
 

@@ -5,7 +5,7 @@ A plan asks for hundreds of prices at once, and the full calculation takes 100 Â
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from omniroute_agent.kernel.money import NANO_PER_USD
 from omniroute_agent.kernel.value import value
@@ -42,3 +42,20 @@ def line_of(charge: Callable[[int, int], Decimal]) -> Line | None:
     if charge(MILLION, MILLION) != read + written - fee:
         return None
     return line(fee, read - fee, written - fee)
+
+
+class Tariff(NamedTuple):
+    """Both lines that hold for one call: what its plain tokens cost, and what they may at worst. Plain numbers, because
+    planning takes them apart hundreds of times.
+    """
+
+    fee: int
+    input: int
+    output: int
+    worst_fee: int
+    worst_input: int
+    worst_output: int
+
+
+def tariff(plain: Line, worst: Line) -> Tariff:
+    return Tariff(plain.fee, plain.input, plain.output, worst.fee, worst.input, worst.output)

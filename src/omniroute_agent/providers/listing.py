@@ -78,7 +78,7 @@ async def read_list(ports: Ports, connection: Connection, proxies: Proxies) -> t
     asked: list[Mapping[str, str]] = [way.ask]
     while True:
         query = f"?{urlencode(asked[-1])}" if asked[-1] else ""
-        page = way.page(await get_json(ports, address + query, seconds=SECONDS, headers=headers, proxy=proxy))
+        page = way.page(await get_json(ports.http, address + query, seconds=SECONDS, headers=headers, proxy=proxy))
         found |= _chat_models(way, page.entries)
         if len(found) > MAX_MODELS:
             raise CannotRead(f"It lists more than {MAX_MODELS} models.")

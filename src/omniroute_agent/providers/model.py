@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from omniroute_agent.kernel.chat import Usage
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.kernel.tier import Tier
+from omniroute_agent.providers.lines import Tariff
 from omniroute_agent.wire.dialect import Quirks
 
 Source = Literal["environment", "settings", "stored", "loopback", "local"]
@@ -158,6 +159,12 @@ class Price(Protocol):
 
     def worst(self, input_tokens: int, output_tokens: int, at: datetime) -> int:
         """Upper bound in nano-dollars: nothing cached, the dearest of the read, write and plain input prices."""
+        ...
+
+    def tariff(self, input_tokens: int, bound: int, at: datetime) -> Tariff | None:
+        """The straight lines that `cost` follows for a prompt of `input_tokens` plain tokens and `worst` for one of
+        `bound`, whatever the answer's length; None: each amount has to be asked for.
+        """
         ...
 
 

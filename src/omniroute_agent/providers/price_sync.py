@@ -66,7 +66,7 @@ class PriceSync:
         """
         check_url(url)
         try:
-            content = await get_bytes(self._ports, url, seconds=SECONDS)
+            content = await get_bytes(self._ports.http, url, seconds=SECONDS)
         except CannotRead as error:
             raise UpstreamFailed(f"{error} No price was changed.", hint="Try again later, or give a file.") from None
         return await self._take(content, source=url, dry_run=dry_run, shorter=shorter)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from omniroute_agent.kernel.chat import Usage
 from omniroute_agent.kernel.money import NANO_PER_USD, nano_from_usd
 from omniroute_agent.kernel.value import value
-from omniroute_agent.providers.lines import Line, line, line_of
+from omniroute_agent.providers.lines import Line, Tariff, line, line_of, tariff
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice
@@ -76,6 +76,9 @@ class OwnPrice:
         )
 
 
+_NOTHING: Final = Tariff(0, 0, 0, 0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Free:
     """Nothing is billed per token."""
@@ -90,6 +93,9 @@ class Free:
     def worst(self, input_tokens: int, output_tokens: int, at: datetime) -> int:  # noqa: ARG002 (the protocol's shape)
         return 0
 
+    def tariff(self, input_tokens: int, bound: int, at: datetime) -> Tariff:  # noqa: ARG002 (the protocol's shape)
+        return _NOTHING
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stated:
@@ -97,6 +103,12 @@ class Stated:
 
     prices: OwnPrice
     source: str
+    _tariff: Tariff = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        own = self.prices
+        dearest = max(own.input, own.cache_read or 0, own.cache_write or 0, own.input_bound or 0)
+        object.__setattr__(self, "_tariff", Tariff(0, own.input, own.output, 0, dearest, own.output))
 
     @property
     def input_per_million(self) -> int:
@@ -122,9 +134,11 @@ class Stated:
         return -(-amount // MILLION)
 
     def worst(self, input_tokens: int, output_tokens: int, at: datetime) -> int:  # noqa: ARG002 (stated prices have no dates)
-        own = self.prices
-        dearest = max(own.input, own.cache_read or 0, own.cache_write or 0, own.input_bound or 0)
-        return -(-(input_tokens * dearest + output_tokens * self.prices.output) // MILLION)
+        _, _, _, fee, dearest, output = self._tariff
+        return fee - (-(input_tokens * dearest + output_tokens * output) // MILLION)
+
+    def tariff(self, input_tokens: int, bound: int, at: datetime) -> Tariff:  # noqa: ARG002 (it is the same for all)
+        return self._tariff
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +154,8 @@ class Listed:
         default_factory=dict[tuple[int, int], tuple["ModelPrice", Line | None, Line | None]], compare=False
     )
     """What was worked out of its price lists already."""
+    minutes: "dict[int, _Minute]" = field(default_factory=dict[int, "_Minute"], compare=False)
+    """The present minute of UTC epoch; 0 where the prices never change."""
 
     @property
     def input_per_million(self) -> int:
@@ -175,6 +191,33 @@ class Listed:
         moments = _BOUND_MOMENTS if isinstance(self.model.prices, list) or self.context else _BOUND_MOMENTS[:1]
         return max(self._worst(input_tokens, output_tokens, at + moment) for moment in moments)
 
+    def tariff(self, input_tokens: int, bound: int, at: datetime) -> Tariff | None:
+        if self.context:
+            return None
+        # Dated prices change on whole minutes.
+        minute = int(at.timestamp()) // 60 if isinstance(self.model.prices, list) else 0
+        held = self.minutes.get(minute)
+        if held is None:
+            held = _Minute(self._jumps(at), {})
+            # Plans are made in more than one thread: what is found here is always whole.
+            self.minutes.clear()
+            self.minutes[minute] = held
+        place = (_reached(held.jumps, input_tokens), _reached(held.jumps, bound)) if held.jumps else (0, 0)
+        if place not in held.tariffs:
+            held.tariffs[place] = self._tariff(input_tokens, bound, at)
+        return held.tariffs[place]
+
+    def _tariff(self, input_tokens: int, bound: int, at: datetime) -> Tariff | None:
+        plain = self._lines(at, input_tokens)[0]
+        worst, *later = [self._lines(at + moment, bound)[1] for moment in _BOUND_MOMENTS]
+        if plain is None or worst is None or any(line != worst for line in later):
+            return None
+        return tariff(plain, worst)
+
+    def _jumps(self, at: datetime) -> tuple[int, ...]:
+        """Prompt lengths above which the price jumps, now or within the hour."""
+        return tuple({start for moment in _BOUND_MOMENTS for start in _starts(self._at(at + moment))})
+
     def _worst(self, input_tokens: int, output_tokens: int, at: datetime) -> int:
         if (known := self._lines(at, input_tokens)[1]) is not None:
             return known.at(input_tokens, output_tokens)
@@ -185,7 +228,7 @@ class Listed:
         if self.context:
             return None, None
         price = self._at(at)
-        tiers = sum(1 for start in _starts(price) if input_tokens > start)
+        tiers = _reached(tuple(_starts(price)), input_tokens)
         known = self.lines.get((id(price), tiers))
         if known is None or known[0] is not price:
             known = price, _plain(price, input_tokens), _worst_line(price, input_tokens)
@@ -194,6 +237,16 @@ class Listed:
 
     def _at(self, moment: datetime) -> "ModelPrice":
         return self.model.get_prices(moment, self.context or None)
+
+
+@value
+class _Minute:
+    """What was worked out of a price list for one minute."""
+
+    jumps: tuple[int, ...]
+    """Prompt lengths above which the price jumps."""
+    tariffs: dict[tuple[int, int], Tariff | None]
+    """By how many of them a prompt has passed, and the bound of its length."""
 
 
 @value
@@ -230,6 +283,10 @@ class _Rates:
 def _starts(price: "ModelPrice") -> Iterator[int]:
     """Prompt lengths above which a price jumps."""
     return (tier.start for rate in vars(price).values() for tier in getattr(rate, "tiers", ()))
+
+
+def _reached(jumps: tuple[int, ...], tokens: int) -> int:
+    return sum(1 for jump in jumps if tokens > jump)
 
 
 def _plain(price: "ModelPrice", input_tokens: int) -> Line | None:

@@ -7,8 +7,8 @@ from typing import Final
 import httpx2
 from pydantic import JsonValue
 
-from omniroute_agent.kernel.strict_json import BadJson, decode
 from omniroute_agent.providers.model import Probe, Provider
+from omniroute_agent.providers.reading import CannotRead, get_json
 
 MAX_BODY: Final = 1_048_576
 MAX_NAME: Final = 200
@@ -28,41 +28,12 @@ async def identify(http: httpx2.AsyncClient, provider: Provider, *, seconds: flo
     try:
         async with asyncio.timeout(seconds):
             if probe.path is not None:
-                shown = await _get(http, root + probe.path, seconds=seconds)
+                shown = await get_json(http, root + probe.path, seconds=seconds, limit=MAX_BODY)
                 if not isinstance(shown, dict) or not all(key in shown for key in probe.keys):
                     return None
-            return _models(await _get(http, listing, seconds=seconds), probe)
-    except (TimeoutError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, ValueError, OSError):
+            return _models(await get_json(http, listing, seconds=seconds, limit=MAX_BODY), probe)
+    except (TimeoutError, CannotRead):
         return None
-
-
-async def _get(http: httpx2.AsyncClient, url: str, *, seconds: float) -> JsonValue:
-    """A JSON answer of status 200.
-
-    Raises:
-        BadJson: anything else.
-    """
-    request = http.build_request(
-        "GET",
-        url,
-        headers={"accept": "application/json", "accept-encoding": "identity"},
-        timeout=seconds,
-    )
-    response = await http.send(request, stream=True, follow_redirects=False, auth=None)
-    try:
-        if response.status_code != httpx2.codes.OK:
-            raise BadJson(f"status {response.status_code}")
-        if response.headers.get("content-encoding", "identity") != "identity":
-            # A small compressed answer could grow without end.
-            raise BadJson("compressed although we asked for plain text")
-        body = bytearray()
-        async for piece in response.aiter_bytes():
-            body += piece
-            if len(body) > MAX_BODY:
-                raise BadJson(f"longer than {MAX_BODY} bytes")
-    finally:
-        await response.aclose()
-    return decode(bytes(body))
 
 
 def _models(listed: JsonValue, probe: Probe) -> tuple[str, ...] | None:

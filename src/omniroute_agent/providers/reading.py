@@ -7,7 +7,7 @@ from typing import Final
 import httpx2
 from pydantic import JsonValue
 
-from omniroute_agent.kernel.ports import Ports, by_way_of
+from omniroute_agent.kernel.ports import by_way_of
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.kernel.strict_json import BadJson, decode
 
@@ -23,7 +23,7 @@ class CannotRead(Exception):
 
 
 async def get_json(
-    ports: Ports,
+    http: httpx2.AsyncClient,
     url: str,
     *,
     seconds: float,
@@ -35,11 +35,11 @@ async def get_json(
     Raises:
         CannotRead: no answer in time, no answer of status 200, too long, or no JSON.
     """
-    return await decoded(await get_bytes(ports, url, seconds=seconds, headers=headers, proxy=proxy, limit=limit))
+    return await decoded(await get_bytes(http, url, seconds=seconds, headers=headers, proxy=proxy, limit=limit))
 
 
 async def get_bytes(
-    ports: Ports,
+    http: httpx2.AsyncClient,
     url: str,
     *,
     seconds: float,
@@ -53,14 +53,14 @@ async def get_bytes(
     """
     try:
         async with asyncio.timeout(seconds):
-            request = ports.http.build_request(
+            request = http.build_request(
                 "GET",
                 url,
                 headers={"accept": "application/json", "accept-encoding": "identity", **(headers or {})},
                 extensions=by_way_of(proxy),
                 timeout=seconds,
             )
-            return await _body(ports.http, request, limit)
+            return await _body(http, request, limit)
     except TimeoutError:
         raise CannotRead(f"It did not answer within {seconds:g} s.") from None
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:

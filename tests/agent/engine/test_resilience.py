@@ -231,3 +231,15 @@ async def test_requests_at_the_same_time_never_overdraw_a_declared_quota(tmp_pat
         done = await asyncio.gather(*(house.parts.turn.take(request) for request in requests))
     assert sum(d.receipt.served_by == "one/alpha" for d in done) == 5
     assert [request.url.host for request in upstream.seen].count("one.example") == 5
+
+
+async def test_when_all_failed_the_time_to_try_again_counts_who_was_not_asked(tmp_path: Path) -> None:
+    upstream = Upstream([openai_error(429, "slow down", headers={"retry-after": "30"}), openai_error(401, "bad key")])
+    async with a_house(tmp_path, upstream) as house:
+        with pytest.raises(UpstreamFailed):
+            await house.parts.turn.take(ask(house, model="one/alpha", seconds=10))
+        with pytest.raises(UpstreamFailed) as caught:
+            await house.parts.turn.take(ask(house))
+    assert "one/alpha: rate_limited" in str(caught.value.facts["excluded"])
+    assert caught.value.facts["retryable"] is True
+    assert 29 <= float(str(caught.value.facts["retry_after_seconds"])) <= 31
