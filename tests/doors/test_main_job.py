@@ -26,7 +26,7 @@ Mode = Literal["legacy", "2026-07-28"]
 MODES: tuple[Mode, ...] = ("legacy", "2026-07-28")
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
 TARGET = f"fake/{MODEL}"
-NINE = 9
+TOOLS = 18
 
 
 def command(directory: Path, settings: str, *words: str) -> list[str]:
@@ -131,7 +131,7 @@ async def test_a_client_plans_routes_and_reads_back_why(connect: Any, mode: Mode
         routed = structured(await client.call_tool("omniroute_route_request", HELLO, progress_callback=progress))
         why = structured(await client.call_tool("omniroute_explain_route", {"request_id": routed["request_id"]}))
         spent = structured(await client.call_tool("omniroute_cost_report", {}))
-    assert len(tools.tools) == NINE
+    assert len(tools.tools) == TOOLS
     assert all(tool.annotations and tool.output_schema for tool in tools.tools)
     assert [choice["target"] for choice in plan["choices"]] == [TARGET]
     assert routed["text"] == "Hello there"
@@ -193,7 +193,7 @@ async def test_without_any_connection_the_server_starts_lists_its_tools_and_says
         tools = await client.list_tools()
         result = await client.call_tool("omniroute_route_request", HELLO)
         health = structured(await client.call_tool("omniroute_get_health", {}))
-    assert len(tools.tools) == NINE
+    assert len(tools.tools) == TOOLS
     assert result.is_error
     assert text(result).startswith("no_route: ")
     assert "OPENAI_API_KEY" in text(result)
