@@ -11,6 +11,7 @@ from omniroute_agent.engine.situation import Candidate, Situation
 from omniroute_agent.kernel.caller import Caller
 from omniroute_agent.kernel.chat import Chat, Message, Text, Usage
 from omniroute_agent.kernel.health import ConnectionHealth, ModelLock
+from omniroute_agent.providers.lines import Tariff
 from omniroute_agent.providers.model import Connection, Endpoint, ModelFacts, Price, Provider
 
 OWNER = Caller(id="owner", scopes=frozenset(("*",)), session="s1")
@@ -37,6 +38,10 @@ class FlatPrice:
 
     def worst(self, input_tokens: int, output_tokens: int, at: datetime) -> int:  # noqa: ARG002 (the shape of the port)
         return input_tokens * self.input + output_tokens * self.output
+
+    def tariff(self, input_tokens: int, bound: int, at: datetime) -> Tariff | None:  # noqa: ARG002 (the shape of the port)
+        read, written = self.input_per_million, self.output_per_million
+        return Tariff(0, read, written, 0, read, written)
 
 
 async def _nowhere() -> Endpoint:

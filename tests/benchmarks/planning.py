@@ -124,6 +124,7 @@ def main() -> None:
     print(f"{'CPU µs a plan':<20}" + "".join(f"{f'{size} p50':>11}{f'{size} p99':>11}" for size in POOLS))
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)
     for name in (SORTED, *names):
         figures = [measure(sorting(size) if name == SORTED else planning(name, size), chosen.plans) for size in POOLS]
         print(f"{name:<20}" + "".join(f"{half:>11.1f}{most:>11.1f}" for half, most in figures))

@@ -56,6 +56,19 @@ class Tariff(NamedTuple):
     worst_input: int
     worst_output: int
 
+    def worst(self, input_tokens: int, output_tokens: int) -> int:
+        """As `Line.at`."""
+        return self.worst_fee - (-(input_tokens * self.worst_input + output_tokens * self.worst_output) // MILLION)
+
+    def most_output(self, input_tokens: int, left: int) -> int | None:
+        """The most output tokens with which the worst is at most `left` nano-dollars, below 0 when the prompt alone
+        exceeds that; None: as many as one likes.
+        """
+        spare = (left - self.worst_fee) * MILLION - input_tokens * self.worst_input
+        if self.worst_output:
+            return spare // self.worst_output
+        return None if spare >= 0 else -1
+
 
 def tariff(plain: Line, worst: Line) -> Tariff:
     return Tariff(plain.fee, plain.input, plain.output, worst.fee, worst.input, worst.output)

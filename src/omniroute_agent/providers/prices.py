@@ -134,8 +134,7 @@ class Stated:
         return -(-amount // MILLION)
 
     def worst(self, input_tokens: int, output_tokens: int, at: datetime) -> int:  # noqa: ARG002 (stated prices have no dates)
-        _, _, _, fee, dearest, output = self._tariff
-        return fee - (-(input_tokens * dearest + output_tokens * output) // MILLION)
+        return self._tariff.worst(input_tokens, output_tokens)
 
     def tariff(self, input_tokens: int, bound: int, at: datetime) -> Tariff:  # noqa: ARG002 (it is the same for all)
         return self._tariff

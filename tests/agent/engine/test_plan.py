@@ -105,6 +105,15 @@ def test_sick_targets_are_left_out_with_the_time_they_may_come_back() -> None:
     assert made.excluded[0].until == "2026-11-21 12:01:00 UTC"
 
 
+def test_a_target_that_is_just_being_tried_out_stands_behind_the_others() -> None:
+    now = situation().now
+    out = ConnectionHealth(connection="a", breaker="half_open", failures=5, probe_until=now + 60)
+    made = plan(candidate("a"), candidate("b"), moment=situation(out))
+    assert [choice.target for choice in made.choices] == ["b/m", "a/m"]
+    assert "one call is out to see" in made.choices[1].because
+    assert made.excluded == ()
+
+
 def test_an_unavailable_connection_says_what_to_do() -> None:
     made = plan(candidate(unavailable="Run `omniroute-agent models pull smollm2-135m`."))
     assert made.excluded[0].detail == "Run `omniroute-agent models pull smollm2-135m`."

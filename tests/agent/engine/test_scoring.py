@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omniroute_agent.engine.scoring import PACKS, Signals, score, unknown
+from omniroute_agent.engine.scoring import DIVERSITY_WEIGHT, INCIDENT, PACKS, WHOLE, Signals, score, told, unknown
 
 _share = st.floats(0, 1)
 _amount = st.none() | st.floats(0, 1e15)
@@ -64,3 +64,15 @@ def test_stand_ins_are_named() -> None:
     assert unknown(Signals(quota=1, health=1, cost=1, latency=1, task=1, spread=1, success=1)) == ()
     values = [factor.value for factor in score([nothing], PACKS["balanced"])[0].factors]
     assert values == pytest.approx([0.5, 1.0, 0.5, 0.5, 0.5, 0.5])
+
+
+def test_weights_are_whole_percents_so_that_totals_are_exact() -> None:
+    for weight in (*INCIDENT, *(w for pack in PACKS.values() for w in pack), DIVERSITY_WEIGHT):
+        assert round(weight * 100) / 100 == weight
+
+
+def test_a_total_is_told_to_the_thousandth() -> None:
+    points = range(0, 105_001, 7)
+    assert told(points, [" by"] * len(points)) == [f"score {point / WHOLE:.3f} by" for point in points]
+    halves = range(50, 105_000, 100)
+    assert told(halves, [""] * len(halves)) == [f"score {point / WHOLE:.3f}" for point in halves]

@@ -1,25 +1,36 @@
 """`auto`: scored from live data, a little exploration, and self-healing."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from itertools import repeat
+from typing import Final, NamedTuple
 
 from omniroute_agent.engine.diversity import boosts
 from omniroute_agent.engine.fitness import fitness
-from omniroute_agent.engine.scoring import INCIDENT, PACKS, Columns, Score, scores, unknowns
-from omniroute_agent.engine.situation import UNSEEN, Situation
+from omniroute_agent.engine.request import Task
+from omniroute_agent.engine.scoring import INCIDENT, PACKS, WHOLE, Columns, scores, told, unknowns
+from omniroute_agent.engine.situation import UNSEEN, Candidate, Situation
 from omniroute_agent.engine.strategies.chance import draws, pick
-from omniroute_agent.engine.strategies.healing import BENCH_BELOW, Role, probing, seat, told
+from omniroute_agent.engine.strategies.healing import BENCH_BELOW, Role, probing, seat
+from omniroute_agent.engine.strategies.healing import told as sits_out
 from omniroute_agent.engine.strategies.knobs import EXPLORATION, PACK
-from omniroute_agent.engine.strategies.option import Option, Ranked
+from omniroute_agent.engine.strategies.option import Option, Ranked, ranked_all
 from omniroute_agent.kernel.record import Bench, TargetStats
 
 _RANK: Final[dict[Role, int]] = {"playing": 0, "probe": 1, "benched": 2}
 
+_ON_BENCH: Final = BENCH_BELOW * WHOLE
 
-_Place = tuple[int, float, int, int, Bench | None]
-"""Where an option stands, as a sort key: its role's rank, its score below 0, its place in the combo; then which of the
-options it is, so that the sort never looks at the bench behind it.
-"""
+
+class _Seats(NamedTuple):
+    """Who stands where: numbers of options, by their places in the plan."""
+
+    order: list[int]
+    playing: int
+    """How many of them play; who sits out stands behind."""
+    probe: bool
+    """Whether the first of those may be tried."""
+    benches: Mapping[int, Bench]
+    """Of those who sit out."""
 
 
 def auto(options: Sequence[Option], situation: Situation) -> list[Ranked]:
@@ -27,30 +38,37 @@ def auto(options: Sequence[Option], situation: Situation) -> list[Ranked]:
 
     In an incident nothing is tried out: no exploration, no probes, steadiness before cost.
     """
+    if not options:
+        return []
     incident = incident_now(options, situation)
     pack = PACK.read(situation.combo.options)
-    records = [situation.stats.get(option.candidate.name, UNSEEN) for option in options]
+    records = _records(options, situation)
     known = signals(options, records, situation)
-    scored = scores(known, INCIDENT if incident else PACKS[pack])
-    places = _places(options, records, scored, situation)
-    lead, why = (None, "") if incident else _lead(places, situation)
+    points, factors = scores(known, INCIDENT if incident else PACKS[pack])
+    seats = _seated(options, records, points, situation)
+    lead, why = (None, "") if incident else _lead(seats, situation)
+    order = seats.order
     if lead is not None:
-        places = [lead, *(place for place in places if place is not lead)]
+        order.insert(0, order.pop(lead))
     mode = "an incident (most of the pool is down), so the steadiest first" if incident else f"the pack {pack}"
     by, unseen = f" by {mode}", unknowns(known)
-    ends = [by + end for end in unseen] if any(unseen) else [by] * len(options)
-    ranked = [
-        Ranked(
-            options[number],
-            scored[number].told + ends[number] if bench is None else told(bench, situation.now) + unseen[number],
-            scored[number].factors,
-            bench,
-        )
-        for _, _, _, number, bench in places
-    ]
-    if ranked and (why or ranked[0].bench is None):
+    because = told(points, [by + end for end in unseen] if any(unseen) else repeat(by))
+    for number, bench in seats.benches.items():
+        because[number] = sits_out(bench, situation.now) + unseen[number]
+    ranked = ranked_all(
+        map(options.__getitem__, order),
+        map(because.__getitem__, order),
+        map(factors.__getitem__, order),
+        map(seats.benches.get, order) if seats.benches else repeat(None),
+    )
+    if why or ranked[0].bench is None:
         ranked[0] = _spelled(ranked[0], by, why, situation.now)
     return ranked
+
+
+def _records(options: Sequence[Option], situation: Situation) -> list[TargetStats]:
+    stats = situation.stats
+    return [stats.get(option.candidate.name, UNSEEN) for option in options]
 
 
 def incident_now(options: Sequence[Option], situation: Situation) -> bool:
@@ -70,54 +88,94 @@ def incident_now(options: Sequence[Option], situation: Situation) -> bool:
     return len(pool & down) * 2 > len(pool)
 
 
-def _places(
-    options: Sequence[Option], records: Sequence[TargetStats], scored: Sequence[Score], situation: Situation
-) -> list[_Place]:
+def _seated(
+    options: Sequence[Option], records: Sequence[TargetStats], points: Sequence[int], situation: Situation
+) -> _Seats:
     """The best score first, then those whose probe is due, then those who sit out."""
-    benches = situation.benches
-    places: list[_Place] = []
+    # Both sorts keep the order of equals, and the first finds the owner's order as it is.
+    order = sorted(range(len(options)), key=[option.place for option in options].__getitem__)
+    order.sort(key=points.__getitem__, reverse=True)
+    benches: dict[int, Bench] = {}
+    if not situation.benches and points[order[-1]] >= _ON_BENCH:
+        return _Seats(order, len(order), probe=False, benches=benches)
+    ranks = [0] * len(order)
     for number, option in enumerate(options):
-        total = scored[number].total
-        if benches or total < BENCH_BELOW:
-            role, bench = seat(benches.get(option.candidate.name), total, records[number], situation.now)
-            places.append((_RANK[role], -total, option.place, number, bench))
-        else:
-            places.append((0, -total, option.place, number, None))
-    places.sort()
-    return places
+        before = situation.benches.get(option.candidate.name)
+        role, bench = seat(before, points[number] / WHOLE, records[number], situation.now)
+        ranks[number] = _RANK[role]
+        if bench is not None:
+            benches[number] = bench
+    order.sort(key=ranks.__getitem__)
+    return _Seats(order, ranks.count(0), probe=_RANK["probe"] in ranks, benches=benches)
 
 
 def signals(options: Sequence[Option], records: Sequence[TargetStats], situation: Situation) -> Columns:
     """What is known of each option, in their order."""
-    providers = [option.candidate.connection.provider.id for option in options]
-    used: dict[str, int] = {}
-    for provider, record in zip(providers, records, strict=True):
-        used[provider] = used.get(provider, 0) + record.attempts
-    boost, task = boosts(used), situation.task
+    candidates = [option.candidate for option in options]
     success = [record.success for record in records]
     paces = [record.pace for record in records]
     return Columns(
-        quota=[situation.quota_left(option.candidate) for option in options],
-        health=[situation.breaker(o.candidate) * share for o, share in zip(options, success, strict=True)],
+        quota=_quotas(candidates, situation),
+        health=_healths(candidates, success, situation),
         cost=[option.expected_cost for option in options],
         latency=[latency for latency, _ in paces],
-        task=[fitness(o.candidate.model, task) for o in options] if task else [None] * len(options),
+        task=_fits(candidates, situation.task),
         spread=[spread for _, spread in paces],
         success=success,
-        diversity=[boost[provider] for provider in providers],
+        diversity=_bonuses(candidates, records),
     )
 
 
-def _lead(places: Sequence[_Place], situation: Situation) -> tuple[_Place | None, str]:
-    """Who goes before the best score, if anyone, and why: a probe that is due, else now and then an exploration."""
+def _quotas(candidates: Sequence[Candidate], situation: Situation) -> Sequence[float | None]:
+    """`Situation.quota_left` of each."""
+    quotas = situation.quotas
+    if not quotas:
+        return [None] * len(candidates)
+    found: list[float | None] = []
+    for candidate in candidates:
+        shared, own = quotas.get(candidate.connection.id, ()), quotas.get(candidate.name, ())
+        least: float | None = None
+        for window in (*shared, *own) if own else shared:
+            left = window.left
+            if left is not None and (least is None or left < least):
+                least = left
+        found.append(least)
+    return found
+
+
+def _healths(candidates: Sequence[Candidate], success: Sequence[float], situation: Situation) -> Sequence[float]:
+    if all(health.breaker == "closed" for health in situation.connections.values()):
+        return success
+    return [situation.breaker(candidate) * share for candidate, share in zip(candidates, success, strict=True)]
+
+
+def _fits(candidates: Sequence[Candidate], task: Task | None) -> Sequence[float | None]:
+    if task is None:
+        return [None] * len(candidates)
+    models = [candidate.model for candidate in candidates]
+    fits = {model: fitness(model, task) for model in set(models)}
+    return [fits[model] for model in models]
+
+
+def _bonuses(candidates: Sequence[Candidate], records: Sequence[TargetStats]) -> Sequence[float]:
+    providers = [candidate.connection.provider.id for candidate in candidates]
+    used = dict.fromkeys(providers, 0)
+    for provider, record in zip(providers, records, strict=True):
+        used[provider] += record.attempts
+    bonus = boosts(used)
+    return [bonus[provider] for provider in providers]
+
+
+def _lead(seats: _Seats, situation: Situation) -> tuple[int | None, str]:
+    """The place of whoever goes before the best score, if anyone, and why: a probe that is due, else now and then an
+    exploration.
+    """
     rate, chance = EXPLORATION.read(situation.combo.options), draws(situation)
-    playing = len(places)
-    if places and places[-1][0]:
-        playing = next(at for at, place in enumerate(places) if place[0])
-    if playing < len(places) and places[playing][0] == _RANK["probe"]:
-        return places[playing], "a probe: its time on the bench is up, and this call tells whether it recovered"
+    playing = seats.playing
+    if seats.probe:
+        return playing, "a probe: its time on the bench is up, and this call tells whether it recovered"
     if playing > 1 and next(chance) < rate:
-        return places[pick(playing, next(chance))], f"exploration: {rate:.0%} of requests try any target"
+        return pick(playing, next(chance)), f"exploration: {rate:.0%} of requests try any target"
     return None, ""
 
 
