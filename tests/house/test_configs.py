@@ -1,10 +1,13 @@
-import json
-import tomllib
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
+from omniroute_agent.clients.change import is_ours
+from omniroute_agent.clients.edit import read
+from omniroute_agent.clients.snippets import snippets
+from omniroute_agent.clients.table import CLIENTS, Client
+from omniroute_agent.clients.values import get
 from omniroute_agent.engine.combos import BUILT_IN
 from omniroute_agent.engine.nesting import expand
 from omniroute_agent.engine.strategies import STRATEGIES
@@ -32,16 +35,22 @@ def test_an_example_of_settings_loads_and_hangs_together(path: Path) -> None:
     assert loaded.routing.default_combo in {*combos, BUILT_IN}
 
 
-@pytest.mark.parametrize("path", sorted((CONFIGS / "clients").iterdir()), ids=lambda path: path.name)
-def test_a_client_example_starts_our_server(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    content: dict[str, Any] = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    (table,) = content.keys() & {"mcpServers", "servers", "mcp_servers"}
-    server = content[table]["omniroute"]
-    assert Path(server["command"]).is_absolute()
-    assert Path(server["command"]).name == "omniroute-agent"
-    assert server["args"] == ["mcp"]
-    assert server.get("type", "stdio") == "stdio"
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=lambda client: client.id)
+def test_a_client_example_starts_our_server(client: Client) -> None:
+    text = (CONFIGS / "clients" / f"{client.id}.{client.form}").read_text(encoding="utf-8")
+    assert dict(snippets())[f"{client.id}.{client.form}"] == text, "run `python .ci/pages.py`"
+    server = get(read(text, client.form), (*client.table, "omniroute"))
+    assert is_ours(server)
+    given = server.get("cmd") or server["command"]
+    command, *args = given if isinstance(given, list) else [given, *server["args"]]
+    assert Path(command).is_absolute()
+    assert Path(command).name == "omniroute-agent"
+    assert args == ["mcp"]
+    assert server.get("type", "stdio") in {"stdio", "local"}
+
+
+def test_there_is_no_example_of_a_client_nobody_knows() -> None:
+    assert {path.name for path in (CONFIGS / "clients").iterdir()} == {name for name, _ in snippets()}
 
 
 def test_every_example_is_listed() -> None:
