@@ -1,20 +1,32 @@
-"""Serving an ASGI app on loopback until the process is told to stop."""
+"""Serving the HTTP side until the process is told to stop."""
 
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import uvicorn
 
 from omniroute_agent.doors.gate import Gate
+from omniroute_agent.doors.impatient import BODY_SECONDS, HEADER_SECONDS, impatient
 from omniroute_agent.doors.serving import CannotServe, stopped_by_signals
 
 DRAIN_SECONDS: Final = 10
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_SECONDS: Final = 75
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """For TLS. Both files are in PEM, the key without a password."""
+
+    chain: Path
+    key: Path
 
 
 async def serve_http(
@@ -24,20 +36,28 @@ async def serve_http(
     *,
     drain_seconds: int = DRAIN_SECONDS,
     ready: Callable[[int], None] | None = None,
+    leaving: Callable[[], None] | None = None,
+    certificate: Certificate | None = None,
+    header_seconds: float = HEADER_SECONDS,
+    body_seconds: float = BODY_SECONDS,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let requests under way finish for at most `drain_seconds`.
 
     `ready` is told the port once connections are accepted; port 0 takes a free one. One line on stderr says where.
+    `leaving` is called while the port is still ours.
 
     Raises:
-        CannotServe: the address is not on loopback, is taken or cannot be had; or the app did not start.
+        CannotServe: the address is taken or cannot be had; others than this machine could reach it while the gate is
+            open or nothing protects their keys on the way; the certificate does not fit; or the app did not start.
     """
     with ExitStack() as stack:
-        sockets = [stack.enter_context(_bound(address, port)) for address in _loopback(host)]
+        _expect_safe(app, host, certificate)
+        sockets = [stack.enter_context(_bound("127.0.0.1" if host == "localhost" else host, port))]
         taken = sockets[0].getsockname()[1]
         server = _Uvicorn(
             uvicorn.Config(
                 app,
+                http=impatient(header_seconds, body_seconds),
                 log_config=None,
                 access_log=False,
                 lifespan="on",
@@ -46,11 +66,14 @@ async def serve_http(
                 server_header=False,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=drain_seconds,
+                **_tls(certificate),
             ),
-            started=lambda: _announce(host, taken, ready),
+            started=lambda: _announce(url_of(host, taken, secure=certificate is not None), taken, ready),
         )
 
         def stop() -> None:
+            if leaving is not None:
+                leaving()
             app.close()
             # The second signal of an impatient owner does not wait for requests.
             server.force_exit = server.should_exit
@@ -79,31 +102,53 @@ class _Uvicorn(uvicorn.Server):
         self._announce()
 
 
-def _announce(host: str, port: int, ready: Callable[[int], None] | None) -> None:
+def url_of(host: str, port: int, *, secure: bool) -> str:
     shown = f"[{host}]" if ":" in host else host
-    sys.stderr.write(f"Listening on http://{shown}:{port} (MCP at /mcp, for old clients at /sse).\n")
+    return f"{'https' if secure else 'http'}://{shown}:{port}"
+
+
+def _announce(url: str, port: int, ready: Callable[[int], None] | None) -> None:
+    sys.stderr.write(f"Listening on {url} (MCP at /mcp, for old clients at /sse).\n")
     sys.stderr.flush()
     if ready is not None:
         ready(port)
 
 
-def _loopback(host: str) -> list[str]:
+def _expect_safe(app: Gate, host: str, certificate: Certificate | None) -> None:
     """
     Raises:
-        CannotServe: the host is not on loopback.
+        CannotServe: nobody but this machine may reach such a server.
     """
-    if host == "localhost":
-        return ["127.0.0.1"]
     try:
-        address = ip_address(host)
+        address = ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
-        address = None
-    if address is None or not address.is_loopback:
         raise CannotServe(
-            f"`{host[:100]}` is not a loopback address. Only loopback is served until keys with scopes exist: use "
-            "127.0.0.1, ::1 or localhost, and a tunnel or a reverse proxy on this machine to reach further."
-        )
-    return [str(address)]
+            f"`{host[:100]}` is no address: use 127.0.0.1, ::1, localhost or one of this machine."
+        ) from None
+    if address.is_loopback:
+        return
+    if app.lets_anyone_in:
+        raise CannotServe(f"`{host}` can be reached by others: without keys (--no-auth) only loopback is served.")
+    if certificate is None and not app.only_by_proxy:
+        raise CannotServe(f"`{host}` can be reached by others, who would send their keys in the open: TLS is needed.")
+
+
+def _tls(certificate: Certificate | None) -> dict[str, Any]:
+    """
+    Raises:
+        CannotServe: the files cannot be used.
+    """
+    if certificate is None:
+        return {}
+    try:
+        # Without a password given, the library would ask for one at the terminal and wait.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate.chain, certificate.key, password="")
+    except OSError as error:  # what is wrong with the content is one, too
+        why = error.strerror or "it does not hold what it should"
+        raise CannotServe(
+            f"The certificate {certificate.chain} and its key {certificate.key} cannot be used: {why}."
+        ) from None
+    return {"ssl_certfile": certificate.chain, "ssl_keyfile": certificate.key}
 
 
 def _bound(address: str, port: int) -> socket.socket:

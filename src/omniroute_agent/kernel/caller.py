@@ -21,6 +21,8 @@ class Caller:
     """Name of the session its requests are counted in: the process on stdio, the MCP session id or a name on HTTP."""
     view: View = EVERYTHING
     """The tools its key shows, of those its scopes allow."""
+    door: str | None = None
+    """The door that the owner's window came through, where another passed its call on; None: the one that answers."""
 
     def require(self, scopes: Iterable[str]) -> None:
         """

@@ -52,6 +52,11 @@ def parse_scopes(words: Iterable[str]) -> frozenset[str]:
     return frozenset(granted)
 
 
+def known_scopes(words: Iterable[str]) -> frozenset[str]:
+    """Those of the words that are scopes or wildcards."""
+    return frozenset(word for word in words if word in SCOPES or word in _WILDCARDS)
+
+
 def covers(granted: frozenset[str], needed: str) -> bool:
     """Whether `granted` includes `needed`. `write:x` implies `read:x`."""
     verb, _, noun = needed.partition(":")
@@ -62,4 +67,6 @@ def covers(granted: frozenset[str], needed: str) -> bool:
 
 def missing(granted: frozenset[str], needed: Iterable[str]) -> tuple[str, ...]:
     """The needed scopes that are not granted, sorted."""
+    if "*" in granted:
+        return ()
     return tuple(sorted(s for s in needed if not covers(granted, s)))
