@@ -128,8 +128,8 @@ async def test_the_task_budget_key_and_deadline_of_a_request_are_honoured(tmp_pa
     [
         ({"messages": []}, "at least 1"),
         ({"messages": HELLO, "model": "a", "combo": "b"}, "give model or combo, not both"),
-        ({"messages": HELLO, "budget_usd": "-1"}, "pattern"),
-        ({"messages": HELLO, "budget_usd": "nan"}, "pattern"),
+        ({"messages": HELLO, "budget_usd": "-1"}, "give an amount of USD"),
+        ({"messages": HELLO, "budget_usd": "nan"}, "give an amount of USD"),
         ({"messages": HELLO, "max_tokens": 0}, "greater than or equal to 1"),
         ({"messages": HELLO, "surprise": 1}, "Extra inputs"),
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "needs url or data and media_type"),

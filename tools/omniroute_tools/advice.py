@@ -8,6 +8,7 @@ from omniroute_agent.engine.request import Task
 from omniroute_agent.kernel.errors import NoRoute
 from omniroute_agent.kernel.money import Nano, nano_from_usd
 from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, tool
+from omniroute_tools.chat_input import UsdText
 
 if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
     from omniroute_agent.engine.advice import Advice, Limits, Prospect
@@ -17,10 +18,8 @@ ALTERNATIVES: Final = 3
 
 class BestComboForTaskInput(ToolInput):
     task: Task
-    budget_usd: Annotated[str | None, Field(pattern=r"^\d+(\.\d+)?$")] = Field(
-        default=None, description="Most a request may cost, decimal USD."
-    )
-    latency_ms: int | None = Field(default=None, ge=1, le=3_600_000, description="Longest wait for an answer.")
+    budget_usd: UsdText | None = Field(default=None, description="Most a request may cost, decimal USD.")
+    latency_ms: int | None = Field(default=None, ge=1, description="Longest wait for an answer.")
 
 
 class ComboAdvice(ToolOutput):
@@ -49,7 +48,7 @@ class BestComboForTaskOutput(ToolOutput):
         lines = [f"{self.recommendation.combo}: {self.recommendation.reason}"]
         lines += [f"or {each.combo}: {each.reason}" for each in self.alternatives]
         lines += [f"free: {self.free.combo}"] if self.free else []
-        return "\n".join([*lines, *self.notes])
+        return "\n".join([*lines, *self.notes, "Next: route_request with this combo."])
 
 
 @tool(

@@ -8,7 +8,7 @@ from omniroute_agent.kernel.caller import OWNER_ID
 from omniroute_agent.kernel.errors import NotAllowed, not_found
 from omniroute_agent.kernel.guard import Action, Guard, GuardTier, Period, widens
 from omniroute_agent.kernel.money import usd
-from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, as_in, tool
+from omniroute_agent.tooling.tool import DRY_RUN, NOT_YET, ToolContext, ToolInput, ToolOutput, as_in, tool
 from omniroute_tools.health import GuardReport, guard_reports
 
 if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
@@ -24,13 +24,18 @@ class SetBudgetGuardInput(ToolInput):
     tier: GuardTier | None = Field(default=None, description="For degrade.")
     combo: str | None = Field(default=None, description="Count only this.")
     guard: str | None = Field(default=None, description="Change this one.")
+    dry_run: bool = DRY_RUN
 
 
 class SetBudgetGuardOutput(ToolOutput):
     guard: Annotated[GuardReport | None, WithJsonSchema(as_in("get_health", nullable=True))]
+    applied: bool
+    would: str | None = Field(description="What a dry run leads to.")
 
     def summary(self) -> str:
         g = self.guard
+        if self.would is not None:
+            return f"{self.would} {NOT_YET}"
         if g is None:
             return "removed"
         return f"guard {g.guard}: {g.action} above {usd(g.limit)} USD, {usd(g.left)} USD left in {g.window}"
@@ -41,13 +46,12 @@ class SetBudgetGuardOutput(ToolOutput):
     scopes=["write:budget"],
     toolsets=["core", "routing"],
     read_only=False,
+    destructive=True,
     idempotent=True,
 )
 async def set_budget_guard(args: SetBudgetGuardInput, ctx: ToolContext) -> SetBudgetGuardOutput:
-    """Limit your spending from the next request on.
-
-    degrade: only cheap or free targets from 80 %. ask: the owner, each time. To raise, loosen or remove a guard the
-    owner is asked: the error has a code for `omniroute-agent approve`; then call again.
+    """Limit your spending from the next request on. degrade: only cheap or free targets from 80 %. ask: the owner, each
+    time. Loosening or removing a guard needs the owner's consent: the error says how; then call again.
     """
     # Imported here because listing a tool must not load the rooms behind it.
     from omniroute_agent.engine.guard_changes import Change, read_limit, told  # noqa: PLC0415 (lazy)
@@ -74,8 +78,13 @@ async def set_budget_guard(args: SetBudgetGuardInput, ctx: ToolContext) -> SetBu
         **whose,
     )
     after = change.of(name, before, caller.id)
-    if before is not None and widens(before, after):
-        what = f"change the guard `{name}` to {told(after)}" if after.enabled else f"remove the guard `{name}`"
+    what = f"change the guard `{name}` to {told(after)}" if after.enabled else f"remove the guard `{name}`"
+    wider = before is not None and widens(before, after)
+    if args.dry_run:
+        what = what if before is not None else f"set the guard `{name}`: {told(after)}"
+        would = f"This would {what}. {'The owner has to agree.' if wider else 'It needs no consent.'}"
+        return SetBudgetGuardOutput(guard=await _report(ctx, name), applied=False, would=would)
+    if before is not None and wider:
         await ctx.parts.consents.require(
             caller,
             "set_budget_guard",
@@ -84,10 +93,14 @@ async def set_budget_guard(args: SetBudgetGuardInput, ctx: ToolContext) -> SetBu
         )
     if before is not None and not after.enabled:
         await guards.remove(before, caller.id)
-        return SetBudgetGuardOutput(guard=None)
+        return SetBudgetGuardOutput(guard=None, applied=True, would=None)
     await guards.put(after, before)
-    situation = await ctx.parts.gatherer.situation(caller=caller)
-    return SetBudgetGuardOutput(guard=next((g for g in guard_reports(situation) if g.guard == name), None))
+    return SetBudgetGuardOutput(guard=await _report(ctx, name), applied=True, would=None)
+
+
+async def _report(ctx: ToolContext, name: str) -> GuardReport | None:
+    situation = await ctx.parts.gatherer.situation(caller=ctx.caller)
+    return next((guard for guard in guard_reports(situation) if guard.guard == name), None)
 
 
 def _may_change(caller: "Caller", guard: Guard) -> bool:

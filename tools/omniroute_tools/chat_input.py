@@ -1,9 +1,10 @@
 """A request as tools take it, and its translation to neutral form. Shared by the tools that route."""
 
+import re
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema, field_validator, model_validator
 
 from omniroute_agent.engine.request import Request, Task
 from omniroute_agent.kernel.chat import (
@@ -20,7 +21,21 @@ from omniroute_agent.kernel.chat import (
 )
 from omniroute_agent.kernel.errors import InvalidRequest
 from omniroute_agent.kernel.money import nano_from_usd
-from omniroute_agent.tooling.tool import ToolContext, ToolInput
+from omniroute_agent.tooling.tool import Detail, ToolContext, ToolInput
+
+_USD: Final = re.compile(r"[0-9]{1,12}(\.[0-9]+)?")
+
+
+def _amount(told: object) -> object:
+    """Models like to write a number; a decimal text says the same without a float."""
+    number = isinstance(told, int | float) and not isinstance(told, bool)
+    text = format(Decimal(str(told)), "f") if number else told
+    if isinstance(text, str) and not _USD.fullmatch(text):
+        raise ValueError("give an amount of USD like 0.05")
+    return text
+
+
+UsdText = Annotated[str, BeforeValidator(_amount)]
 
 
 class ContentPart(ToolInput):
@@ -81,11 +96,9 @@ class RequestInput(ToolInput):
     model: str = Field(default="", description="`provider/model`, a model, or empty: default combo.")
     combo: str | None = Field(default=None, description="Instead of a model.")
     task: Task | None = Field(default=None, description="Kind of work.")
-    budget_usd: Annotated[str | None, Field(pattern=r"^\d+(\.\d+)?$")] = Field(
-        default=None, description="Most it may cost, decimal USD."
-    )
-    max_tokens: int | None = Field(default=None, ge=1, le=1_000_000, description="Output cap, at most 1000000.")
-    temperature: float | None = Field(default=None, ge=0, le=2, description="0 to 2.")
+    budget_usd: UsdText | None = Field(default=None, description="Most it may cost, decimal USD.")
+    max_tokens: int | None = Field(default=None, ge=1, le=1_000_000, description="Output cap.")
+    temperature: float | None = Field(default=None, ge=0, le=2)
     tools: list[ToolDefinition] = Field(default_factory=list[ToolDefinition])
     tool_choice: str | None = Field(default=None, description="auto, none, required or a tool's name.")
     json_schema: dict[str, JsonValue] | None = Field(default=None, description="The answer must follow it.")
@@ -96,16 +109,6 @@ class RequestInput(ToolInput):
         if len(name) > 200:  # noqa: PLR2004 (longer than any provider's name)
             raise ValueError("a model name has at most 200 characters")
         return name.strip()
-
-    @field_validator("budget_usd", mode="before")
-    @classmethod
-    def _number_as_text(cls, value: object) -> object:
-        """Models like to write a number; a decimal text says the same without a float."""
-        return (
-            format(Decimal(str(value)), "f")
-            if isinstance(value, int | float) and not isinstance(value, bool)
-            else value
-        )
 
     @model_validator(mode="after")
     def _one_goal(self) -> "RequestInput":
@@ -148,6 +151,36 @@ class RequestInput(ToolInput):
             idempotency_key=idempotency_key,
             cache=cache,
         )
+
+
+_SAID: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "role": {"type": "string", "enum": ["system", "user", "assistant"]},
+        "content": {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}],
+            "description": "Text, or parts as route_request takes them.",
+        },
+    },
+    "required": ["role", "content"],
+}
+
+
+_TOOLS: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {"type": "object"},
+    "description": "name, description, parameters.",
+}
+
+
+class SimulatedInput(RequestInput):
+    """The same request, whose parts are spelled out once, by the tool that sends it."""
+
+    messages: Annotated[list[ChatMessage], WithJsonSchema({"type": "array", "items": _SAID, "minItems": 1})] = Field(
+        min_length=1
+    )
+    tools: Annotated[list[ToolDefinition], WithJsonSchema(_TOOLS)] = Field(default_factory=list[ToolDefinition])
+    detail: Detail = Field(default="concise", description="detailed: scores of all targets.")
 
 
 def _tool_choice(word: str | None, names: list[str]) -> ToolChoice | None:

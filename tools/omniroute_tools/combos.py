@@ -1,20 +1,35 @@
 """Tools for combos: what is there, which one is the default, what orders the targets of one."""
 
 from math import inf
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import Field, JsonValue, WithJsonSchema
 
 from omniroute_agent.engine.nesting import COMBO_PREFIX
 from omniroute_agent.kernel.money import Nano
 from omniroute_agent.kernel.tier import Tier
-from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, as_in, tool
+from omniroute_agent.tooling.tool import (
+    DRY_RUN,
+    NOT_YET,
+    Detail,
+    ToolContext,
+    ToolInput,
+    ToolOutput,
+    as_in,
+    sparse,
+    tool,
+)
+from omniroute_tools.names import Name
+from omniroute_tools.pages import Cursor, more_line, page_of
 
 if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
     from omniroute_agent.engine.combos import Combo
     from omniroute_agent.store.usage import GroupTotals
 
 DAY_SECONDS: Final = 86_400.0
+PAGE: Final = 10
+_DETAILS: Final = frozenset(("options", "overridden", "resolves_to", "source"))
+_SHOWN_TARGETS: Final = 3
 
 
 class ComboTarget(ToolOutput):
@@ -50,18 +65,32 @@ class ComboView(ToolOutput):
 
 class ListCombosInput(ToolInput):
     include_metrics: bool = Field(default=False, description="Add requests and cost of the last 24 hours.")
+    detail: Detail = Field(default="concise", description="detailed adds options and what targets stand for.")
+    cursor: Cursor = None
 
 
 class ListCombosOutput(ToolOutput):
     combos: tuple[ComboView, ...]
+    next_cursor: str | None
+    truncated: bool
 
     def summary(self) -> str:
-        return "\n".join(_line(combo) for combo in self.combos)
+        return "\n".join([*(_line(combo) for combo in self.combos), *more_line(self.next_cursor)])
+
+
+class BriefCombos(ListCombosOutput):
+    """Of a combo: what it is called, what it tries, and what ails it."""
+
+    def structured(self) -> dict[str, Any]:
+        told = super().structured()
+        return {**told, "combos": [sparse(combo, _DETAILS) for combo in told["combos"]]}
 
 
 def _line(combo: ComboView) -> str:
     marks = [combo.strategy, "default" if combo.is_default else "", "" if combo.enabled else "disabled"]
-    targets = " > ".join(target.target for target in combo.targets) or "no target yet"
+    first = [target.target for target in combo.targets[:_SHOWN_TARGETS]]
+    more = len(combo.targets) - len(first)
+    targets = " > ".join([*first, *([f"{more} more"] if more else [])]) or "no target yet"
     return f"{combo.name} ({', '.join(mark for mark in marks if mark)}): {targets}"
 
 
@@ -118,26 +147,33 @@ async def list_combos(args: ListCombosInput, ctx: ToolContext) -> ListCombosOutp
             since=since, until=inf, caller=ctx.caller.id, session=None, group_by="combo"
         )
         groups = {group.name: group for group in totals.groups}
-    return ListCombosOutput(
+    combos, next_cursor = page_of(tuple(await ctx.parts.combos.all()), args.cursor, PAGE)
+    shape = ListCombosOutput if args.detail == "detailed" else BriefCombos
+    return shape(
         combos=tuple(
             [
                 await view_combo(combo, ctx, _metrics(groups.get(combo.name)) if args.include_metrics else None)
-                for combo in await ctx.parts.combos.all()
+                for combo in combos
             ]
-        )
+        ),
+        next_cursor=next_cursor,
+        truncated=next_cursor is not None,
     )
 
 
 class SwitchComboInput(ToolInput):
-    combo: str = Field(min_length=1, max_length=200)
+    combo: Name
     active: bool = Field(description="true: enable it and make it the default. false: disable it.")
+    dry_run: bool = DRY_RUN
 
 
 class SwitchComboOutput(ToolOutput):
     combo: Annotated[ComboView, WithJsonSchema(as_in("list_combos"))]
+    applied: bool
 
     def summary(self) -> str:
-        return _line(self.combo)
+        line = _line(self.combo)
+        return line if self.applied else f"Would be: {line}. {NOT_YET}"
 
 
 @tool(
@@ -152,16 +188,17 @@ async def switch_combo(args: SwitchComboInput, ctx: ToolContext) -> SwitchComboO
 
     The owner's settings file stays as it is.
     """
-    combo = await ctx.parts.combos.switch(args.combo, active=args.active)
-    return SwitchComboOutput(combo=await view_combo(combo, ctx))
+    combo = await ctx.parts.combos.switch(args.combo, active=args.active, dry_run=args.dry_run)
+    return SwitchComboOutput(combo=await view_combo(combo, ctx), applied=not args.dry_run)
 
 
 class SetRoutingStrategyInput(ToolInput):
-    combo: str = Field(min_length=1, max_length=200)
-    strategy: str = Field(min_length=1, max_length=40, description="priority, weighted, auto …")
+    combo: Name
+    strategy: Name = Field(description="priority, weighted, auto …")
     options: dict[str, JsonValue] | None = Field(
         default=None, description="All of the strategy's: weights, sticky, pack, exploration, adapt."
     )
+    dry_run: bool = DRY_RUN
 
 
 @tool(
@@ -169,11 +206,12 @@ class SetRoutingStrategyInput(ToolInput):
     scopes=["write:combos"],
     toolsets=["routing"],
     read_only=False,
+    destructive=True,
     idempotent=True,
 )
 async def set_routing_strategy(args: SetRoutingStrategyInput, ctx: ToolContext) -> SwitchComboOutput:
     """Change what orders a combo's targets, from the next request on. What cannot work on its targets is refused with
     the reason. The owner's settings file stays as it is.
     """
-    combo = await ctx.parts.examiner.set_strategy(args.combo, args.strategy, args.options)
-    return SwitchComboOutput(combo=await view_combo(combo, ctx))
+    combo = await ctx.parts.examiner.set_strategy(args.combo, args.strategy, args.options, dry_run=args.dry_run)
+    return SwitchComboOutput(combo=await view_combo(combo, ctx), applied=not args.dry_run)

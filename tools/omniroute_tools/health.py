@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, WithJsonSchema
 
@@ -10,7 +10,7 @@ from omniroute_agent.engine.breaker import standing
 from omniroute_agent.kernel.health import ConnectionHealth, Refusal, TargetHealth
 from omniroute_agent.kernel.money import Nano
 from omniroute_agent.providers.expiry import expiry_note
-from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, tool
+from omniroute_agent.tooling.tool import Detail, ToolContext, ToolInput, ToolOutput, sparse, tool
 
 if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
     from omniroute_agent.engine.guards import Room
@@ -27,12 +27,13 @@ NOT_MEASURED: Final = {
     "cache": "The settings turn the cache off ([cache] enabled).",
 }
 
+_DETAILS: Final = frozenset(("provider", "source", "outages_in_a_row", "last_fault_at", "last_success_at", "windows"))
 LONGEST_RATE_SECONDS: Final = 3600.0
 """A window up to this long limits the rate of calls; a longer one is a quota."""
 
 
 class GetHealthInput(ToolInput):
-    pass
+    detail: Detail = Field(default="concise", description="detailed adds windows and times.")
 
 
 class LockedModel(ToolOutput):
@@ -58,7 +59,7 @@ class ConnectionReport(ToolOutput):
     last_fault_at: str | None
     last_success_at: str | None
     note: str | None = Field(description="What to do about it.")
-    rate_limit_headroom: float | None = Field(description="Share left of the tightest window up to 1 h.")
+    rate_limit_headroom: float | None = Field(description="Share left, tightest window up to 1 h.")
     quota_left: float | None
     """The same of longer windows."""
     windows: dict[str, str]
@@ -107,7 +108,7 @@ class GetHealthOutput(ToolOutput):
     ]
     cache: dict[str, int] | None
     """entries and bytes now; hits, joined and misses since the start."""
-    settled_orphans: int = Field(description="Attempts left open by a killed process.")
+    settled_orphans: int = Field(description="Attempts a killed process left.")
     skipped: tuple[str, ...] = Field(description="What was left out, and why.")
     not_measured: dict[str, str] = Field(description="Fields that are null, and why.")
 
@@ -115,7 +116,7 @@ class GetHealthOutput(ToolOutput):
         lines = [f"{self.status}, up {self.uptime_seconds} s, version {self.version}"]
         lines += [f"{c.id}: {c.state}{f' ({c.note})' if c.note else ''}" for c in self.connections]
         if not self.connections:
-            lines.append("no connection found yet")
+            lines.append("no connection found yet; the owner adds one with `omniroute-agent connections add`")
         if not self.database.ok:
             lines.append(f"database: {self.database.detail}")
         if self.cache is not None:
@@ -123,8 +124,21 @@ class GetHealthOutput(ToolOutput):
         return "\n".join(lines)
 
 
+class BriefHealth(GetHealthOutput):
+    """A connection says only what sets it apart from one that nothing ails."""
+
+    def structured(self) -> dict[str, Any]:
+        told = super().structured()
+        return {
+            **told,
+            "connections": [sparse(each, _DETAILS) for each in told["connections"]],
+            "guards": [sparse(each) for each in told["guards"]],
+            "database": sparse(told["database"]),
+        }
+
+
 @tool(title="Health", scopes=["read:health"], toolsets=["core", "insight"], read_only=True, idempotent=True)
-async def get_health(_: GetHealthInput, ctx: ToolContext) -> GetHealthOutput:
+async def get_health(args: GetHealthInput, ctx: ToolContext) -> GetHealthOutput:
     """Server state: connections with breaker, cool-down, last fault; spend guards; database; what was left out."""
     parts = ctx.parts
     now = parts.ports.now()
@@ -137,7 +151,8 @@ async def get_health(_: GetHealthInput, ctx: ToolContext) -> GetHealthOutput:
         status: Literal["ok", "degraded", "down"] = "down"
     else:
         status = "ok" if all(r.state in ("ready", "unavailable") for r in reports) else "degraded"
-    return GetHealthOutput(
+    shape = GetHealthOutput if args.detail == "detailed" else BriefHealth
+    return shape(
         status=status,
         version=parts.version,
         uptime_seconds=int((now - parts.started_at).total_seconds()),

@@ -11,7 +11,9 @@ from pydantic import Field, WithJsonSchema
 from omniroute_agent.kernel.errors import not_found
 from omniroute_agent.kernel.health import ConnectionHealth
 from omniroute_agent.kernel.money import Nano, usd
-from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, tool
+from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, sparse, tool
+from omniroute_tools.names import Name
+from omniroute_tools.pages import Cursor, more_line, page_of
 from omniroute_tools.quota import windows_on
 
 if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
@@ -20,6 +22,7 @@ if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
     from omniroute_agent.store.metrics import Metrics, Percentiles
 
 Window = Literal["1h", "24h", "7d"]
+PAGE: Final = 8
 SECONDS: Final[dict[Window, float]] = {"1h": 3600.0, "24h": 86_400.0, "7d": 7 * 86_400.0}
 
 TOLD: Final = (
@@ -65,10 +68,9 @@ class ConnectionMetrics(Figures):
 
 
 class GetProviderMetricsInput(ToolInput):
-    provider: str | None = Field(
-        default=None, min_length=1, max_length=200, description="Provider or connection; default all."
-    )
+    provider: Name | None = Field(default=None, description="Provider or connection; default all.")
     window: Window = "24h"
+    cursor: Cursor = None
 
 
 class GetProviderMetricsOutput(ToolOutput):
@@ -76,12 +78,19 @@ class GetProviderMetricsOutput(ToolOutput):
     totals: Annotated[Figures, WithJsonSchema({"type": "object", "description": TOLD})]
     connections: Annotated[
         tuple[ConnectionMetrics, ...],
-        _each("As totals, with connection, provider, breaker, quota_left (0 to 1), last_fault."),
+        _each("As totals, with connection, provider, breaker, quota_left (0 to 1), last_fault. Busiest first."),
     ]
+    next_cursor: str | None
+    truncated: bool
 
     def summary(self) -> str:
         lines = [f"since {self.since}: {self.totals.line()}"]
-        return "\n".join(lines + [f"{c.connection} (breaker {c.breaker}): {c.line()}" for c in self.connections])
+        lines += [f"{c.connection} (breaker {c.breaker}): {c.line()}" for c in self.connections]
+        return "\n".join([*lines, *more_line(self.next_cursor)])
+
+    def structured(self) -> dict[str, Any]:
+        told = super().structured()
+        return {**told, "connections": [sparse(each) for each in told["connections"]]}
 
 
 @tool(title="Provider metrics", scopes=["read:health"], toolsets=["insight"], read_only=True, idempotent=True)
@@ -92,10 +101,14 @@ async def get_provider_metrics(args: GetProviderMetricsInput, ctx: ToolContext) 
     names = [connection.id for connection in chosen]
     totals, found = await ctx.parts.metrics.connections(names, since=since, until=inf, **whose)
     situation = await ctx.parts.gatherer.situation()
+    busiest = sorted(chosen, key=lambda each: -found[each.id].sums.requests)
+    page, next_cursor = page_of(busiest, args.cursor, PAGE)
     return GetProviderMetricsOutput(
         since=_iso(since),
         totals=Figures(**_figures(totals)),
-        connections=tuple(_connection(each, found[each.id], situation) for each in chosen),
+        connections=tuple(_connection(each, found[each.id], situation) for each in page),
+        next_cursor=next_cursor,
+        truncated=next_cursor is not None,
     )
 
 
@@ -162,7 +175,7 @@ class TargetMetrics(Figures):
 
 
 class GetComboMetricsInput(ToolInput):
-    combo: str = Field(min_length=1, max_length=200)
+    combo: Name
     window: Window = "24h"
 
 

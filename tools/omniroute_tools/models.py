@@ -1,29 +1,30 @@
 """The catalogue as a tool."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
-from omniroute_agent.kernel.errors import InvalidRequest
 from omniroute_agent.kernel.money import Nano, usd
-from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, tool
+from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, sparse, tool
+from omniroute_tools.names import Name
+from omniroute_tools.pages import Cursor, more_line, page_of
 
 if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
     from omniroute_agent.providers.catalogue import Entry
 
-PAGE: Final = 50
+PAGE: Final = 15
 
 
 class ListModelsCatalogInput(ToolInput):
-    provider: str | None = Field(default=None, max_length=100, description="Provider or connection.")
+    provider: Name | None = Field(default=None, description="Provider or connection.")
     capability: Literal["vision", "tools", "json_schema", "reasoning"] | None = Field(
         default=None, description="Only models known to have it."
     )
     free: bool = Field(default=False, description="Only models known to cost nothing.")
-    search: str | None = Field(default=None, max_length=100, description="Part of the name.")
+    search: Name | None = Field(default=None, description="Part of the name.")
     limit: int = Field(default=PAGE, ge=1, le=200, description="1 to 200.")
-    cursor: str | None = Field(default=None, max_length=20, description="next_cursor of the page before.")
+    cursor: Cursor = None
 
 
 class ModelPrice(ToolOutput):
@@ -32,25 +33,33 @@ class ModelPrice(ToolOutput):
     source: str
 
 
+def _text(words: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "description": words})
+
+
+_Count = Annotated[int | None, WithJsonSchema({"type": "integer"})]
+_Known = Annotated[bool | None, WithJsonSchema({"type": "boolean"})]
+
+
 class CatalogModel(ToolOutput):
+    """What is not known is left out of the JSON."""
+
     id: str = Field(description="To be used as model.")
     provider: str
-    context_tokens: int | None
-    max_output_tokens: int | None
-    vision: bool | None
-    tools: bool | None
-    json_schema: bool | None
-    reasoning: bool | None
-    price: ModelPrice | None = Field(description="null: unknown.")
-    unavailable: str | None = Field(description="Why not usable now.")
-    retiring: str | None = Field(description="Who says so, and its successor.")
+    context_tokens: _Count
+    max_output_tokens: _Count
+    vision: _Known
+    tools: _Known
+    json_schema: _Known
+    reasoning: _Known
+    price: ModelPrice | None
+    unavailable: Annotated[str | None, _text("Why not usable now.")]
+    retiring: Annotated[str | None, _text("Who says so, and its successor.")]
     listed: str = Field(description="Where and when.")
 
 
 class ListModelsCatalogOutput(ToolOutput):
-    """A capability that is null is unknown."""
-
-    models: tuple[CatalogModel, ...]
+    models: tuple[CatalogModel, ...] = Field(description="What a model does not say is unknown.")
     total: int
     next_cursor: str | None
     truncated: bool
@@ -65,9 +74,11 @@ class ListModelsCatalogOutput(ToolOutput):
             marks = "; unavailable" if model.unavailable else ""
             marks += f"; {model.retiring}" if model.retiring else ""
             lines.append(f"{model.id}: {price}{marks}")
-        if self.next_cursor:
-            lines.append(f"more with cursor {self.next_cursor}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *more_line(self.next_cursor)])
+
+    def structured(self) -> dict[str, Any]:
+        told = super().structured()
+        return {**told, "models": [sparse(model) for model in told["models"]]}
 
 
 @tool(
@@ -79,28 +90,16 @@ class ListModelsCatalogOutput(ToolOutput):
 )
 async def list_models_catalog(args: ListModelsCatalogInput, ctx: ToolContext) -> ListModelsCatalogOutput:
     """The models that can be used here: capabilities, context, prices with their source, availability. Paged."""
-    start = _offset(args.cursor)
     entries = await ctx.parts.catalogue.list(
         provider=args.provider, capability=args.capability, free=args.free or None, text=args.search
     )
-    page = entries[start : start + args.limit]
-    more = start + len(page) < len(entries)
+    page, next_cursor = page_of(entries, args.cursor, args.limit)
     return ListModelsCatalogOutput(
         models=tuple(_model(entry) for entry in page),
         total=len(entries),
-        next_cursor=str(start + len(page)) if more else None,
-        truncated=more,
+        next_cursor=next_cursor,
+        truncated=next_cursor is not None,
     )
-
-
-def _offset(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not cursor.isdecimal():
-        raise InvalidRequest(
-            "That cursor is not one of ours.", hint="Use next_cursor of the page before, or leave it out."
-        )
-    return int(cursor)
 
 
 def _model(entry: "Entry") -> CatalogModel:

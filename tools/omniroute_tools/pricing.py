@@ -7,7 +7,7 @@ from pydantic import Field
 
 from omniroute_agent.kernel.errors import InvalidRequest
 from omniroute_agent.kernel.money import usd
-from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, tool
+from omniroute_agent.tooling.tool import DRY_RUN, NOT_YET, ToolContext, ToolInput, ToolOutput, tool
 
 if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
     from omniroute_agent.providers.price_sync import PriceChange, PriceSyncReport
@@ -21,11 +21,9 @@ _ENDINGS: Final = (".json", ".toml")
 class SyncPricingInput(ToolInput):
     source: str = Field(
         default=BUNDLED,
-        min_length=1,
-        max_length=500,
-        description="bundled (the installed price data), a file in the data directory, or an https URL.",
+        description="bundled, a file in the data directory, or an https URL.",
     )
-    dry_run: bool = Field(default=False, description="Only show what would change.")
+    dry_run: bool = DRY_RUN
 
 
 class SyncPricingOutput(ToolOutput):
@@ -46,7 +44,8 @@ class SyncPricingOutput(ToolOutput):
             f"{self.added} added, {self.changed} changed, {self.removed} removed, {self.unchanged} unchanged; "
             f"{self.kept} of the owner's kept; {self.left_out} rows left out"
         )
-        return "\n".join([f"{done} from {self.source} ({self.format}): {counts}", *self.first])
+        lines = [f"{done} from {self.source} ({self.format}): {counts}", *self.first]
+        return "\n".join(lines if self.applied else [*lines, NOT_YET])
 
 
 @tool(
@@ -54,6 +53,7 @@ class SyncPricingOutput(ToolOutput):
     scopes=["write:pricing"],
     toolsets=["routing"],
     read_only=False,
+    destructive=True,
     idempotent=True,
     open_world=True,
 )
@@ -111,8 +111,9 @@ def _inside(parts: "Parts", name: str) -> Path:
         InvalidRequest: it lies elsewhere, or is no price list by its name.
     """
     directory = parts.database.path.parent.resolve()
-    path = (directory / name).resolve()
-    if not path.is_relative_to(directory) or path.suffix.lower() not in _ENDINGS:
+    # A NUL is no part of any name, and the system's own refusal would be taken for a defect.
+    path = (directory / name.replace("\0", "")).resolve()
+    if "\0" in name or not path.is_relative_to(directory) or path.suffix.lower() not in _ENDINGS:
         raise InvalidRequest(
             "Only a .json or .toml file in the data directory can be named here.",
             hint="Put it there, or let the owner run `omniroute-agent prices sync FILE`.",

@@ -2,21 +2,28 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field, WithJsonSchema
 
 from omniroute_agent.kernel.errors import not_found
 from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, tool
+from omniroute_tools.names import Name
+from omniroute_tools.pages import Cursor, more_line, page_of
 
 if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
     from omniroute_agent.engine.situation import QuotaWindow, Situation
     from omniroute_agent.providers.model import Connection
 
 
+PAGE: Final = 15
+_UNTOLD: Final = "No answer of it told one within a day."
+
+
 class CheckQuotaInput(ToolInput):
-    provider: str | None = Field(default=None, min_length=1, max_length=200)
-    connection: str | None = Field(default=None, min_length=1, max_length=200)
+    provider: Name | None = None
+    connection: Name | None = None
+    cursor: Cursor = None
 
 
 class QuotaReport(ToolOutput):
@@ -45,10 +52,15 @@ class CheckQuotaOutput(ToolOutput):
         ),
     ]
     not_known: dict[str, str] = Field(description="Connections without a known quota, and why.")
+    next_cursor: str | None
+    truncated: bool
 
     def summary(self) -> str:
         lines = [_line(window) for window in self.windows]
-        return "\n".join(lines + [f"{name}: {why}" for name, why in self.not_known.items()]) or "No connection yet."
+        lines += [f"{name}: {why}" for name, why in self.not_known.items()]
+        if _UNTOLD in self.not_known.values():
+            lines.append("What you know of a quota can be declared under [quota] limits and is then counted here.")
+        return "\n".join([*lines, *more_line(self.next_cursor)]) or "No connection yet."
 
 
 def _line(report: QuotaReport) -> str:
@@ -68,9 +80,13 @@ async def check_quota(args: CheckQuotaInput, ctx: ToolContext) -> CheckQuotaOutp
     situation = await ctx.parts.gatherer.situation()
     reports = [report for connection in chosen for report in _reports(connection.id, situation)]
     told = {report.connection for report in reports}
+    reports.sort(key=lambda r: (r.percent_left is None, r.percent_left, r.connection, r.window))
+    windows, next_cursor = page_of(reports, args.cursor, PAGE)
     return CheckQuotaOutput(
-        windows=tuple(sorted(reports, key=lambda r: (r.percent_left is None, r.percent_left, r.connection, r.window))),
+        windows=tuple(windows),
         not_known={connection.id: _why(connection) for connection in chosen if connection.id not in told},
+        next_cursor=next_cursor,
+        truncated=next_cursor is not None,
     )
 
 
@@ -91,10 +107,7 @@ def _chosen(connections: "Sequence[Connection]", args: CheckQuotaInput) -> "list
 def _why(connection: "Connection") -> str:
     if connection.last_resort:
         return "It runs on this machine and has none."
-    return (
-        "No answer of it told one within a day. What you know of it can be declared under [quota] limits and is then "
-        "counted here."
-    )
+    return _UNTOLD
 
 
 def windows_on(connection: str, situation: "Situation") -> "Iterator[tuple[str | None, QuotaWindow]]":

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, tool
+from omniroute_agent.tooling.tool import DRY_RUN, NOT_YET, ToolContext, ToolInput, ToolOutput, tool
 
 if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
     from omniroute_agent.engine.tuning import Tuning
@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
 
 class SetResilienceProfileInput(ToolInput):
     profile: Literal["conservative", "balanced", "aggressive"]
+    dry_run: bool = DRY_RUN
 
 
 class SetResilienceProfileOutput(ToolOutput):
@@ -20,17 +21,19 @@ class SetResilienceProfileOutput(ToolOutput):
     breaker_opens_after: int = Field(description="Outages in a row.")
     breaker_open_seconds: float = Field(description="At first; doubles in a row.")
     breaker_open_most_seconds: float
-    cooldown_seconds: float = Field(description="Without a hint of the provider; doubles too.")
+    cooldown_seconds: float = Field(description="Without a provider's hint; doubles too.")
     cooldown_most_seconds: float
     calls_at_a_time: int = Field(description="Per connection, at first.")
+    applied: bool
 
     def summary(self) -> str:
-        return (
+        words = (
             f"{self.profile}: a breaker opens after {self.breaker_opens_after} outages in a row, for "
             f"{self.breaker_open_seconds:g} to {self.breaker_open_most_seconds:g} s; a model without a hint cools down "
             f"{self.cooldown_seconds:g} to {self.cooldown_most_seconds:g} s; {self.calls_at_a_time} calls at a time to "
             "begin with"
         )
+        return words if self.applied else f"Would be {words}. {NOT_YET}"
 
 
 @tool(
@@ -45,13 +48,18 @@ async def set_resilience_profile(args: SetResilienceProfileInput, ctx: ToolConte
 
     What a provider itself says of when to come back is always honoured. The owner's settings file stays as it is.
     """
+    # Imported here because a tool is listed before the rooms behind it are loaded.
+    from omniroute_agent.engine.tuning import TUNINGS  # noqa: PLC0415 (lazy)
+
     parts = ctx.parts
+    if args.dry_run:
+        return profile_report(TUNINGS[args.profile], parts.resilience.configured, applied=False)
     await parts.profiles.set(args.profile, at=parts.ports.now().timestamp(), by=ctx.caller.id)
     parts.resilience.follow(args.profile)
     return profile_report(parts.resilience.tuning, parts.resilience.configured)
 
 
-def profile_report(tuning: "Tuning", configured: "Tuning") -> SetResilienceProfileOutput:
+def profile_report(tuning: "Tuning", configured: "Tuning", *, applied: bool = True) -> SetResilienceProfileOutput:
     return SetResilienceProfileOutput(
         profile=tuning.profile,
         configured=configured.profile,
@@ -61,4 +69,5 @@ def profile_report(tuning: "Tuning", configured: "Tuning") -> SetResilienceProfi
         cooldown_seconds=tuning.cool_down(1),
         cooldown_most_seconds=tuning.cool_down(tuning.cool_steps),
         calls_at_a_time=tuning.concurrency,
+        applied=applied,
     )

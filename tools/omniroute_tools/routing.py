@@ -1,6 +1,6 @@
 """Tools that route: send a request, plan one without sending it, explain one that was served."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import Field, WithJsonSchema
 
@@ -9,17 +9,20 @@ from omniroute_agent.engine.events import Discarded, EngineEvent, Routed
 from omniroute_agent.kernel.chat import Reasoning, ReasoningDelta, TextDelta, ToolCallDelta
 from omniroute_agent.kernel.errors import NotFound
 from omniroute_agent.kernel.money import usd
-from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, as_in, tool
-from omniroute_tools.chat_input import RequestInput
+from omniroute_agent.tooling.tool import Detail, ToolContext, ToolInput, ToolOutput, as_in, sparse, tool
+from omniroute_tools.chat_input import RequestInput, SimulatedInput
+from omniroute_tools.names import Name
+
+_IN_FULL: Final = 2
+_TOLD: Final = 6
+_DETAILS: Final = frozenset(("provider", "model", "price_source", "max_tokens", "factors"))
 
 
 class RouteRequestInput(RequestInput):
-    deadline_seconds: float | None = Field(default=None, gt=0, le=3600, description="Longest wait, up to 3600.")
-    idempotency_key: str | None = Field(
-        default=None, min_length=1, max_length=200, description="Same key and body: same answer, billed once."
-    )
+    deadline_seconds: float | None = Field(default=None, gt=0, le=3600, description="Longest wait.")
+    idempotency_key: Name | None = Field(default=None, description="Same key and body: same answer, billed once.")
     cache: bool = Field(default=True, description="false: ask anew, keep nothing.")
-    detail: Literal["concise", "detailed"] = Field(default="concise", description="detailed adds the reasoning.")
+    detail: Detail = Field(default="concise", description="detailed adds the reasoning.")
 
 
 class RoutedToolCall(ToolOutput):
@@ -78,10 +81,9 @@ class _Meter:
     open_world=True,
 )
 async def route_request(args: RouteRequestInput, ctx: ToolContext) -> RouteRequestOutput:
-    """Send a chat to the best language model and return its answer with a receipt: who served it, cost, what was tried.
+    """Send a chat to the best language model; returns its answer and a receipt: who served it, cost, what was tried.
 
-    Falls back to the next target by itself. It may spend money: simulate_route shows the plan for free.
-    Afterwards explain_route tells why.
+    Falls back by itself. May spend money: simulate_route shows the plan for free. explain_route tells why afterwards.
     """
     request = args.request(
         ctx, deadline_seconds=args.deadline_seconds, idempotency_key=args.idempotency_key, cache=args.cache
@@ -102,12 +104,34 @@ async def route_request(args: RouteRequestInput, ctx: ToolContext) -> RouteReque
 
 class SimulateRouteOutput(Plan, ToolOutput):
     def summary(self) -> str:
-        lines = [f"{place}. {c.target}: {c.because}" for place, c in enumerate(self.choices, 1)]
-        lines += [f"excluded {e.target}: {e.reason}, {e.detail}" for e in self.excluded]
         best, worst = (
             ("unknown" if cost is None else f"{usd(cost)} USD") for cost in (self.best_cost, self.worst_cost)
         )
-        return "\n".join((f"{self.strategy} for {self.asked}; best {best}, worst {worst}", *lines, *self.notes))
+        first = f"{self.strategy} for {self.asked}; best {best}, worst {worst}"
+        then = "route_request sends it" if self.choices else "get_health shows what ails the connections"
+        return "\n".join((first, *_order(self), *self.notes, f"Next: {then}."))
+
+
+def _order(plan: Plan) -> list[str]:
+    """Who comes first and who is left out, as many as a reader takes in."""
+    lines = [f"{place}. {c.target}: {c.because}" for place, c in enumerate(plan.choices[:_TOLD], 1)]
+    if (more := len(plan.choices) - _TOLD) > 0:
+        lines.append(f"then {more} more")
+    lines += [f"excluded {e.target}: {e.reason}, {e.detail}" for e in plan.excluded[:_TOLD]]
+    if (more := len(plan.excluded) - _TOLD) > 0:
+        lines.append(f"excluded {more} more")
+    return lines
+
+
+class BriefPlan(SimulateRouteOutput):
+    def structured(self) -> dict[str, Any]:
+        return _brief_plan(super().structured())
+
+
+def _brief_plan(told: dict[str, Any]) -> dict[str, Any]:
+    """The same plan; scores and sources stand with the first two only: why the one goes before the other."""
+    choices = [sparse(choice, () if place < _IN_FULL else _DETAILS) for place, choice in enumerate(told["choices"])]
+    return {**told, "choices": choices, "excluded": [sparse(each) for each in told["excluded"]]}
 
 
 @tool(
@@ -117,17 +141,19 @@ class SimulateRouteOutput(Plan, ToolOutput):
     read_only=True,
     idempotent=True,
 )
-async def simulate_route(args: RequestInput, ctx: ToolContext) -> SimulateRouteOutput:
+async def simulate_route(args: SimulatedInput, ctx: ToolContext) -> SimulateRouteOutput:
     """Plan a request without sending it: order of targets, reasons, exclusions, best and worst cost. Free.
 
     It is the very plan route_request would follow now.
     """
     planned, _, _ = await ctx.parts.engine.plan(args.request(ctx))
-    return SimulateRouteOutput.model_validate(planned.plan.model_dump())
+    shape = SimulateRouteOutput if args.detail == "detailed" else BriefPlan
+    return shape.model_validate(planned.plan.model_dump())
 
 
 class ExplainRouteInput(ToolInput):
-    request_id: str = Field(min_length=1, max_length=64)
+    request_id: Name
+    detail: Detail = Field(default="concise", description="As in simulate_route.")
 
 
 class ExplainRouteOutput(Decision, ToolOutput):
@@ -137,13 +163,20 @@ class ExplainRouteOutput(Decision, ToolOutput):
     def summary(self) -> str:
         lines = [f"{self.state} at {self.at}; {self.receipt.because if self.receipt else 'no receipt yet'}"]
         if self.plan:
-            lines += [f"{place}. {c.target}: {c.because}" for place, c in enumerate(self.plan.choices, 1)]
-            lines += [f"excluded {e.target}: {e.reason}, {e.detail}" for e in self.plan.excluded]
+            lines += _order(self.plan)
         for attempt in self.receipt.tried if self.receipt else ():
             lines.append(f"tried {attempt.target}: {attempt.outcome} {attempt.fault or ''} {attempt.latency_ms} ms")
         if self.error_detail:
             lines.append(f"{self.error}: {self.error_detail}")
         return "\n".join(lines)
+
+
+class BriefRoute(ExplainRouteOutput):
+    """The plan as `simulate_route` tells it in brief."""
+
+    def structured(self) -> dict[str, Any]:
+        told = super().structured()
+        return {**told, "plan": told["plan"] and _brief_plan(told["plan"])}
 
 
 @tool(
@@ -162,4 +195,5 @@ async def explain_route(args: ExplainRouteInput, ctx: ToolContext) -> ExplainRou
             f"No request `{args.request_id}` of yours is stored.",
             hint=f"Your latest: {', '.join(recent)}." if recent else "You have sent no request yet.",
         )
-    return ExplainRouteOutput.model_validate_json(document)
+    shape = ExplainRouteOutput if args.detail == "detailed" else BriefRoute
+    return shape.model_validate_json(document)

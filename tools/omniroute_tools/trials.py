@@ -9,6 +9,7 @@ from omniroute_agent.kernel.errors import NoRoute
 from omniroute_agent.kernel.money import Nano
 from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, tool
 from omniroute_agent.tooling.trials import PROMPT, Trial, try_target
+from omniroute_tools.names import Name
 
 if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
     from omniroute_agent.engine.decision import Attempt
@@ -19,7 +20,7 @@ _MAX_TEXT: Final = 80
 
 
 class TestComboInput(ToolInput):
-    combo: str = Field(min_length=1, max_length=200)
+    combo: Name
     prompt: str = Field(default=PROMPT, min_length=1, max_length=2_000, description="At most 64 tokens of answer.")
 
 
@@ -36,7 +37,7 @@ class TargetTrial(ToolOutput):
 class TestComboOutput(ToolOutput):
     combo: str
     answered: int
-    cost: Nano | None = Field(description="USD of all; null: a price is unknown.")
+    cost: Nano | None = Field(description="USD; null: a price is unknown.")
     trials: tuple[TargetTrial, ...]
 
     def summary(self) -> str:

@@ -34,7 +34,7 @@ Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 class CostReportInput(ToolInput):
     period: Period | None = Field(
-        default=None, description="Default day. Days are UTC, weeks start on Monday; session is this connection's."
+        default=None, description="Default day. UTC; weeks start on Monday; session is this connection's."
     )
     since: Moment | None = Field(default=None, description="Instead of period: start, ISO 8601.")
     until: Moment | None = Field(default=None, description="End, ISO 8601; default now.")

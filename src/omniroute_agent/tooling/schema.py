@@ -63,8 +63,8 @@ def _without_docstring(definition: Schema) -> Schema:
 
 def _clean(schema: Mapping[str, Any], definitions: Mapping[str, Any], *, result: bool, top: bool = True) -> Schema:
     """Inline references and drop what costs a model's context and tells it nothing: titles, the docstrings of nested
-    values, empty defaults; of arguments the `null` in unions, of results the bounds. A nested object says once, at the
-    top, that unknown names are refused.
+    values, defaults that are empty or the first of an enumeration; of arguments the `null` in unions, of results the
+    bounds. That unknown names are refused is said once, at the top.
     """
     node = dict(schema)
     if reference := node.pop("$ref", None):
@@ -78,7 +78,7 @@ def _clean(schema: Mapping[str, Any], definitions: Mapping[str, Any], *, result:
         node.pop(key, None)
     if result and not top:
         node.pop("required", None)
-    if not node.get("default", ...):
+    if not node.get("default", ...) or node.get("default") == next(iter(node.get("enum", ())), ...):
         del node["default"]
     if not top or node.get("additionalProperties") == {}:
         node.pop("additionalProperties", None)

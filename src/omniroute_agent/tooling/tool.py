@@ -1,11 +1,11 @@
 """A tool in one place: name, description, models, scopes and hints are read off one function."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_type_hints
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from omniroute_agent.kernel.caller import Caller
 from omniroute_agent.kernel.scopes import SCOPES
@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
 PREFIX: Final = "omniroute_"
 
 Toolset = Literal["core", "routing", "insight", "memory", "skills"]
+Detail = Literal["concise", "detailed"]
+"""How much of an answer is shown. concise leaves out what is null, empty or of use only now and then."""
 Progress = Callable[[float, float | None, str], Awaitable[None]]
 """(done so far, total or None, a sentence with counts and never text of the answer)."""
 
@@ -26,6 +28,10 @@ class ToolInput(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+DRY_RUN: Final = Field(default=False, description="Change nothing.")
+NOT_YET: Final = "Nothing was changed; without dry_run it is."
+
+
 class ToolOutput(BaseModel):
     """Structured result of a tool."""
 
@@ -34,6 +40,25 @@ class ToolOutput(BaseModel):
     def summary(self) -> str:
         """Short text for clients that show a model only text. The default is the compact JSON."""
         return self.model_dump_json(exclude_none=True)
+
+    def structured(self) -> dict[str, Any]:
+        """The result for programs, as the output schema has it."""
+        return self.model_dump(mode="json")
+
+
+def sparse(value: Any, leave_out: Collection[str] = ()) -> Any:
+    """JSON without nulls, empty parts and the members called like one of `leave_out`, at any depth."""
+    if isinstance(value, dict):
+        members = {
+            name: sparse(member, leave_out)
+            for name, member in cast("dict[str, Any]", value).items()
+            if name not in leave_out
+        }
+        return {name: member for name, member in members.items() if member not in (None, "", [], {})}
+    if isinstance(value, list):
+        items: list[Any] = value
+        return [sparse(item, leave_out) for item in items]
+    return value
 
 
 def as_in(tool_name: str, *, nullable: bool = False, items: bool = False) -> dict[str, Any]:

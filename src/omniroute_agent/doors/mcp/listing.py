@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from omniroute_agent.kernel.caller import Caller
 from omniroute_agent.kernel.scopes import missing
+from omniroute_agent.kernel.view import View
 from omniroute_agent.tooling.schema import contract
 from omniroute_agent.tooling.tool import PREFIX, Tool
+from omniroute_agent.tooling.view import allowed
 
 _GUIDE: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     ((), "Reaches every language model the owner may use, within the owner's budgets; picks, falls back, keeps books."),
@@ -37,18 +40,32 @@ def instructions(tools: Sequence[Tool]) -> str:
 
 
 class Listing:
-    """The tools a caller may call, in the order given, in wire form."""
+    """The tools a caller may call, in the order given: in wire form, and as the advice that speaks of them.
+
+    It depends on the caller's scopes and view and on nothing else.
+    """
 
     def __init__(self, tools: Sequence[Tool]) -> None:
-        self._entries = [(tool.scopes, _entry(tool)) for tool in tools]
-        # One result per set of scopes; a server knows a handful of sets.
-        self.visible_to = lru_cache(maxsize=64)(self._visible_to)
+        self._tools = tuple(tools)
+        # One result per set of scopes and view; a server knows a handful.
+        self._list = lru_cache(maxsize=64)(self._make_list)
+        self._advice = lru_cache(maxsize=64)(self._make_advice)
 
-    def _visible_to(self, scopes: frozenset[str]) -> dict[str, Any]:
-        return {
-            "tools": [entry for needed, entry in self._entries if not missing(scopes, needed)],
-            "resultType": "complete",
-        }
+    def visible_to(self, caller: Caller) -> dict[str, Any]:
+        """The result of `tools/list`."""
+        return self._list(caller.scopes, caller.view)
+
+    def advice_for(self, caller: Caller) -> str:
+        return self._advice(caller.scopes, caller.view)
+
+    def _chosen(self, scopes: frozenset[str], view: View) -> list[Tool]:
+        return [tool for tool in self._tools if allowed(view, tool) and not missing(scopes, tool.scopes)]
+
+    def _make_list(self, scopes: frozenset[str], view: View) -> dict[str, Any]:
+        return {"tools": [_entry(tool) for tool in self._chosen(scopes, view)], "resultType": "complete"}
+
+    def _make_advice(self, scopes: frozenset[str], view: View) -> str:
+        return instructions(self._chosen(scopes, view))
 
 
 def _entry(tool: Tool) -> dict[str, Any]:

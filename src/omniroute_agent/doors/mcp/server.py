@@ -6,18 +6,23 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp.server.caching import CacheHint
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.session import ServerSession
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolRequestParams, PaginatedRequestParams
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from omniroute_agent.doors.mcp.arguments import read_arguments
 from omniroute_agent.doors.mcp.listing import Listing, instructions
+from omniroute_agent.doors.mcp.offers import Offers
+from omniroute_agent.doors.mcp.witness import Witness
 from omniroute_agent.kernel.caller import Caller
-from omniroute_agent.kernel.errors import CallError, not_found
+from omniroute_agent.kernel.errors import CallError, ConsentRequired, NotFound, not_found
+from omniroute_agent.kernel.view import EVERYTHING, View
 from omniroute_agent.tooling.schema import input_schema
 from omniroute_agent.tooling.tool import Tool, ToolContext, ToolOutput
+from omniroute_agent.tooling.view import allowed
 
 if TYPE_CHECKING:  # a client is greeted before the rooms behind the tools are loaded
     from omniroute_agent.tooling.parts import Parts
@@ -33,6 +38,10 @@ Not `structuredContent`: the 1.x line of the TypeScript SDK checks that against 
 
 _LIST_FRESH_MS: Final = 60_000
 _PROGRESS_INTERVAL: Final = 0.1
+_GREETINGS: Final = frozenset(("initialize", "server/discover"))
+_SWITCHED_OFF: Final = (
+    "The owner chose which tools are shown (--toolsets, --tools, --exclude-tools, --read-only); tools/list has them."
+)
 
 Context = ServerRequestContext[Any, Any]
 Wire = dict[str, Any]
@@ -43,37 +52,55 @@ _log = logging.getLogger(__name__)
 def make_server(
     tools: Sequence[Tool],
     parts: Callable[[], Awaitable["Parts"]],
-    who: Callable[[Context], Caller],
+    who: Caller | Callable[[Context], Caller],
     *,
     door: str,
     version: str,
+    view: View = EVERYTHING,
 ) -> Server[Any]:
     """A server over `tools`, listed in this order.
 
     `parts` is asked at each call and not before, so that a client is greeted and sees the list while the database is
-    still closed. `who` reads the caller off the connection.
+    still closed. `who` reads the caller off the connection, or is the caller of all of them. `view` is the most that
+    anyone is shown; a caller's own view narrows it further.
     """
-    calls = _Calls({tool.name: tool for tool in tools}, parts, who, door)
-    listing = Listing(tools)
-    schemas = {tool.name: input_schema(tool.input) for tool in tools}
+    shown = [tool for tool in tools if allowed(view, tool)]
+    caller_of = _always(who) if isinstance(who, Caller) else who
+    calls = _Calls(shown, frozenset(tool.name for tool in tools), parts, caller_of, door)
+    listing = Listing(shown)
+    schemas = {tool.name: input_schema(tool.input) for tool in shown}
     private = CacheHint(ttl_ms=_LIST_FRESH_MS, scope="private")
     server: Server[Any] = Server(
         NAME,
         version=version,
-        instructions=instructions(tools),
+        instructions=listing.advice_for(who) if isinstance(who, Caller) else instructions(shown),
         cache_hints={"tools/list": private, "server/discover": private},
         get_tool_input_schema=schemas.get,
     )
 
     async def list_tools(ctx: Context, _: PaginatedRequestParams) -> Wire:
-        return listing.visible_to(who(ctx).scopes)
+        return listing.visible_to(caller_of(ctx))
+
+    async def greet(ctx: Context, call_next: CallNext) -> HandlerResult:
+        """Advice that speaks only of what this caller is shown; the SDK knows one text for everybody."""
+        answer = await call_next(ctx)
+        if ctx.method in _GREETINGS and isinstance(answer, dict):
+            said: Wire = answer
+            return {**said, "instructions": listing.advice_for(caller_of(ctx))}
+        return answer
 
     # Registered rather than passed in, because only so a prepared dict may be returned in place of a model.
     server.add_request_handler("tools/list", PaginatedRequestParams, list_tools)
-    server.add_request_handler("tools/call", CallToolRequestParams, calls.call)
+    witness = Witness(calls.call, schemas, parts, caller_of, door, ERROR_META)
+    server.add_request_handler("tools/call", CallToolRequestParams, witness.call)
+    Offers(shown, parts, caller_of, door).add_to(server)
     # The SDK opens a span around every message; without an exporter that is only cost.
-    server.middleware.clear()
+    server.middleware[:] = [greet]
     return server
+
+
+def _always(caller: Caller) -> Callable[[Context], Caller]:
+    return lambda _: caller
 
 
 class _Calls:
@@ -81,12 +108,14 @@ class _Calls:
 
     def __init__(
         self,
-        tools: dict[str, Tool],
+        tools: Sequence[Tool],
+        installed: frozenset[str],
         parts: Callable[[], Awaitable["Parts"]],
         who: Callable[[Context], Caller],
         door: str,
     ) -> None:
-        self._tools = tools
+        self._tools = {tool.name: tool for tool in tools}
+        self._installed = installed
         self._parts = parts
         self._who = who
         self._door = door
@@ -94,33 +123,63 @@ class _Calls:
     async def call(self, ctx: Context, params: CallToolRequestParams) -> Wire:
         """
         Raises:
-            MCPError: the tool does not exist (-32602, as the specification wants it).
+            MCPError: the tool does not exist or is not shown to this caller (-32602, as the specification wants it).
         """
+        caller = self._who(ctx)
         tool = self._tools.get(params.name)
-        if tool is None:
-            unknown = not_found("tool", params.name, tuple(self._tools))
-            raise MCPError(code=INVALID_PARAMS, message=unknown.sentence(), data=unknown.facts)
+        if tool is None or not allowed(caller.view, tool):
+            raise self._unknown(params.name, caller)
         parts: Parts | None = None
         try:
-            caller = self._who(ctx)
             caller.require(tool.scopes)
             args = read_arguments(tool, params.arguments)
             parts = await self._parts()
-            return _answer(await tool.run(args, self._context(ctx, caller, parts)))
+            context = self._context(ctx, caller, parts)
+
+            async def run() -> Wire:
+                return _answer(await tool.run(args, context))
+
+            return await _with_owner(ctx, params, caller, parts, run)
+        except MCPError:
+            raise
         except CallError as error:
             return _failure(error.code, error.message, error.hint, error.facts)
         except Exception as error:  # noqa: BLE001 (the last wall: whatever a tool does, the caller gets a result)
             return _internal(tool, error, parts.ports.new_id() if parts else "before-start")
+
+    def _unknown(self, name: str, caller: Caller) -> MCPError:
+        if name in self._installed:
+            said = NotFound(f"The tool `{name}` is switched off here.", hint=_SWITCHED_OFF)
+        else:
+            said = not_found("tool", name, [tool.name for tool in self._tools.values() if allowed(caller.view, tool)])
+        return MCPError(code=INVALID_PARAMS, message=said.sentence(), data=said.facts)
 
     def _context(self, ctx: Context, caller: Caller, parts: "Parts") -> ToolContext:
         listens = ctx.meta is not None and ctx.meta.get("progress_token") is not None
         return ToolContext(
             caller=caller,
             parts=parts,
-            door=self._door,
+            door=caller.door or self._door,
             progress=_Progress(ctx.session, parts.ports.monotonic) if listens else _silence,
             listens=listens,
         )
+
+
+async def _with_owner(
+    ctx: Context, params: CallToolRequestParams, caller: Caller, parts: "Parts", run: Callable[[], Awaitable[Wire]]
+) -> Wire:
+    """What `run` answers. Where that needs the owner's consent, the owner is asked, if this client can show it."""
+    required: ConsentRequired | None = None
+    if params.request_state is None or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        try:
+            return await run()
+        except ConsentRequired as error:
+            required = error
+    # Imported here because few calls need the owner.
+    from omniroute_agent.doors.mcp.asking import Call, ask_owner, go_on  # noqa: PLC0415 (lazy)
+
+    call = Call(ctx=ctx, params=params, caller=caller, parts=parts, run=run)
+    return await (go_on(call) if required is None else ask_owner(call, required))
 
 
 class _Progress:
@@ -148,7 +207,7 @@ async def _silence(done: float, total: float | None, message: str) -> None:
 def _answer(output: ToolOutput) -> Wire:
     return {
         "content": [{"type": "text", "text": output.summary()}],
-        "structuredContent": output.model_dump(mode="json"),
+        "structuredContent": output.structured(),
         "isError": False,
         "resultType": "complete",
     }
