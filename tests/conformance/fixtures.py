@@ -2,11 +2,10 @@
 and prompts, added to a server as the house makes it. Their names and answers are the suite's.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import anyio
-from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
@@ -38,6 +37,7 @@ from conformance.questions import QUESTIONS, answered, ask
 Context = ServerRequestContext[Any, Any]
 Wire = dict[str, Any]
 Tool = Callable[[Context], Awaitable[Wire]]
+Handler = Callable[[Context, Any], Awaitable[Any]]
 
 PIXEL: Final = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="  # a red PNG
@@ -97,12 +97,10 @@ def with_fixtures(server: Server[Any]) -> Server[Any]:
     """The server with the suite's parts added; its own tools are listed and called as before."""
     bus = InMemorySubscriptionBus()
     tools = _tools(bus)
-    own_list, own_call = server.get_request_handler("tools/list"), server.get_request_handler("tools/call")
-    assert own_list is not None
-    assert own_call is not None
+    own_list, own_call = _own(server, "tools/list"), _own(server, "tools/call")
 
     async def list_tools(ctx: Context, params: PaginatedRequestParams) -> Wire:
-        listed: Any = await own_list.handler(ctx, params)
+        listed: Any = await own_list(ctx, params)
         names = sorted((*tools, *QUESTIONS))
         return {**listed, "tools": [*listed["tools"], *(_listed(name) for name in names)]}
 
@@ -111,25 +109,58 @@ def with_fixtures(server: Server[Any]) -> Server[Any]:
             return await ask(params.name, ctx, params.arguments or {}, params.input_responses, params.request_state)
         if params.name in tools:
             return await tools[params.name](ctx)
-        return await own_call.handler(ctx, params)
+        return await own_call(ctx, params)
 
     server.add_request_handler("tools/list", PaginatedRequestParams, list_tools)
     server.add_request_handler("tools/call", CallToolRequestParams, call_tool)
-    server.add_request_handler("resources/list", PaginatedRequestParams, _list_resources)
-    server.add_request_handler("resources/templates/list", PaginatedRequestParams, _list_templates)
-    server.add_request_handler("resources/read", ReadResourceRequestParams, _read_resource)
-    server.add_request_handler("resources/subscribe", SubscribeRequestParams, _nothing)
-    server.add_request_handler("resources/unsubscribe", UnsubscribeRequestParams, _nothing)
-    server.add_request_handler("prompts/list", PaginatedRequestParams, _list_prompts)
-    server.add_request_handler("prompts/get", GetPromptRequestParams, _get_prompt)
-    server.add_request_handler("completion/complete", CompleteRequestParams, _complete)
+    _join_list(server, "resources/list", "resources", _RESOURCES)
+    _join_list(server, "resources/templates/list", "resourceTemplates", _TEMPLATES)
+    _join_list(server, "prompts/list", "prompts", _listed_prompts())
+    for method, params, handler in (
+        ("resources/read", ReadResourceRequestParams, _read_resource),
+        ("resources/subscribe", SubscribeRequestParams, _nothing),
+        ("resources/unsubscribe", UnsubscribeRequestParams, _nothing),
+        ("prompts/get", GetPromptRequestParams, _get_prompt),
+        ("completion/complete", CompleteRequestParams, _complete),
+    ):
+        _join(server, method, params, handler)
     server.add_request_handler("logging/setLevel", SetLevelRequestParams, _nothing)
     server.add_request_handler("subscriptions/listen", SubscriptionsListenRequestParams, ListenHandler(bus))
-    fresh = CacheHint(ttl_ms=60_000, scope="private")
-    for method in ("resources/list", "resources/templates/list", "resources/read", "prompts/list"):
-        server.cache_hints[method] = fresh
     server.middleware.append(RequestStateBoundary(RequestStateSecurity.ephemeral(), default_audience=server.name))
     return server
+
+
+def _own(server: Server[Any], method: str) -> Handler:
+    entry = server.get_request_handler(method)
+    assert entry is not None
+    return entry.handler
+
+
+def _join_list(server: Server[Any], method: str, key: str, fixtures: Sequence[Wire]) -> None:
+    """The suite's entries after the server's own."""
+    own = _own(server, method)
+
+    async def handler(ctx: Context, params: PaginatedRequestParams) -> Any:
+        listed: Any = await own(ctx, params)
+        return {**listed, key: [*listed[key], *fixtures]}
+
+    server.add_request_handler(method, PaginatedRequestParams, handler)
+
+
+def _join(server: Server[Any], method: str, params_type: type[RequestParams], fixture: Handler) -> None:
+    """The suite's answer where the request names a part of the suite's, else the server's own."""
+    own = _own(server, method)
+
+    async def handler(ctx: Context, params: Any) -> Any:
+        return await (fixture if _is_fixture(params) else own)(ctx, params)
+
+    server.add_request_handler(method, params_type, handler)
+
+
+def _is_fixture(params: Any) -> bool:
+    named = getattr(params, "ref", params)
+    name = str(getattr(named, "uri", None) or getattr(named, "name", ""))
+    return name.startswith(("test://", "test_"))
 
 
 def _tools(bus: InMemorySubscriptionBus) -> Mapping[str, Tool]:
@@ -171,18 +202,17 @@ async def _nothing(_: Context, __: RequestParams) -> EmptyResult:
     return EmptyResult()
 
 
-async def _list_resources(_: Context, __: PaginatedRequestParams) -> Wire:
-    rows = (("static-text", "text/plain"), ("static-binary", "image/png"), ("watched-resource", "text/plain"))
-    resources = [
-        {"uri": f"test://{name}", "name": name, "description": f"The resource {name}.", "mimeType": kind}
-        for name, kind in rows
-    ]
-    return {"resources": resources, "resultType": "complete"}
-
-
-async def _list_templates(_: Context, __: PaginatedRequestParams) -> Wire:
-    template = {"uriTemplate": "test://template/{id}/data", "name": "template", "mimeType": "application/json"}
-    return {"resourceTemplates": [template], "resultType": "complete"}
+_RESOURCES: Final[Sequence[Wire]] = [
+    {"uri": f"test://{name}", "name": name, "description": f"The resource {name}.", "mimeType": kind}
+    for name, kind in (
+        ("static-text", "text/plain"),
+        ("static-binary", "image/png"),
+        ("watched-resource", "text/plain"),
+    )
+]
+_TEMPLATES: Final[Sequence[Wire]] = [
+    {"uriTemplate": "test://template/{id}/data", "name": "template", "mimeType": "application/json"}
+]
 
 
 async def _read_resource(_: Context, params: ReadResourceRequestParams) -> Wire:
@@ -213,8 +243,8 @@ _PROMPTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-async def _list_prompts(_: Context, __: PaginatedRequestParams) -> Wire:
-    prompts = [
+def _listed_prompts() -> list[Wire]:
+    return [
         {
             "name": name,
             "description": f"The prompt {name}.",
@@ -222,7 +252,6 @@ async def _list_prompts(_: Context, __: PaginatedRequestParams) -> Wire:
         }
         for name, arguments in _PROMPTS.items()
     ]
-    return {"prompts": prompts, "resultType": "complete"}
 
 
 async def _get_prompt(_: Context, params: GetPromptRequestParams) -> Wire:

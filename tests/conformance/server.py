@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from conformance.fixtures import with_fixtures
 from houses import settings_of
 from omniroute_agent.app import open_house
-from omniroute_agent.doors.gate import Holder
+from omniroute_agent.doors.holders import Holder
 from omniroute_agent.doors.listen import serve_http
 from omniroute_agent.doors.mcp.http import caller_of, http_app
 from omniroute_agent.doors.mcp.server import make_server

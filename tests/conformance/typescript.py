@@ -10,12 +10,13 @@ import tempfile
 from pathlib import Path
 
 # Run as a program: the tests' own packages lie beside this folder.
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from doors.test_every_tool import CALLS
 from doors.test_main_job import bare_environment, command, serving
 from loopback import loopback, says
+
+SCRIPT = str(Path(__file__).resolve().with_suffix(".mjs"))
 
 
 async def walk(node: str, modules: str, directory: Path) -> int:
@@ -30,7 +31,7 @@ async def walk(node: str, modules: str, directory: Path) -> int:
         }
         plan_file = directory / "plan.json"
         plan_file.write_text(json.dumps(plan), "utf-8")
-        process = await asyncio.create_subprocess_exec(node, str(HERE / "typescript.mjs"), modules, str(plan_file))
+        process = await asyncio.create_subprocess_exec(node, SCRIPT, modules, str(plan_file))
         async with asyncio.timeout(180):
             return await process.wait()
 

@@ -1,4 +1,4 @@
-"""Files that only the owner may read, and the owner key among them."""
+"""Files that only the owner may read, and the house's own keys among them."""
 
 import os
 import stat
@@ -12,8 +12,9 @@ from omniroute_agent.settings.problems import Problem, SettingsError, unreadable
 
 OWNER_KEY_FILE: Final = "owner.key"
 OWNER_KEY_PREFIX: Final = "orak_"
+STATE_KEY_FILE: Final = "state.key"
+STATE_KEY_PREFIX: Final = "orsk_"
 _KEY_BYTES: Final = 32
-_KEY_LENGTH: Final = len(OWNER_KEY_PREFIX) + 2 * _KEY_BYTES
 
 
 def owner_key(directory: Path, *, draw: Callable[[int], bytes] = os.urandom) -> Secret:
@@ -25,17 +26,31 @@ def owner_key(directory: Path, *, draw: Callable[[int], bytes] = os.urandom) -> 
     Raises:
         SettingsError: the file cannot be made or read, is not a key, or others may read it.
     """
-    path = directory / OWNER_KEY_FILE
+    return _own_key(directory / OWNER_KEY_FILE, OWNER_KEY_PREFIX, "owner key", draw)
+
+
+def state_key(directory: Path, *, draw: Callable[[int], bytes] = os.urandom) -> Secret:
+    """The key that seals what a client keeps for the server between two calls, the same for all processes of a data
+    directory: 256 bits in `<directory>/state.key`. Without that file there is a new one, and what was sealed is void.
+
+    Raises:
+        SettingsError: as `owner_key`.
+    """
+    return _own_key(directory / STATE_KEY_FILE, STATE_KEY_PREFIX, "state key", draw)
+
+
+def _own_key(path: Path, prefix: str, name: str, draw: Callable[[int], bytes]) -> Secret:
+    directory = path.parent
     try:
         if not path.exists():
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(FileExistsError):
-                publish(path, f"{OWNER_KEY_PREFIX}{draw(_KEY_BYTES).hex()}\n")
+                publish(path, f"{prefix}{draw(_KEY_BYTES).hex()}\n")
         text = read_private(path).strip()
     except OSError as error:
-        raise SettingsError([unreadable(path, error, key="owner key")]) from None
-    if not text.startswith(OWNER_KEY_PREFIX) or len(text) != _KEY_LENGTH:
-        raise SettingsError([Problem(key=str(path), message="this is not an owner key; delete it to get a new one")])
+        raise SettingsError([unreadable(path, error, key=name)]) from None
+    if not text.startswith(prefix) or len(text) != len(prefix) + 2 * _KEY_BYTES:
+        raise SettingsError([Problem(key=str(path), message=f"this is no {name}; delete it to get a new one")])
     return Secret(text)
 
 

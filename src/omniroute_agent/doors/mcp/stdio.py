@@ -9,9 +9,10 @@ import anyio
 import anyio.to_thread
 from mcp.server.lowlevel import Server
 from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCMessage, JSONRPCRequest
+from mcp_types import JSONRPCError, JSONRPCMessage, JSONRPCRequest, JSONRPCResponse
 
 from omniroute_agent.doors.mcp.envelope import MAX_MESSAGE, BadMessage, read_message, too_long
+from omniroute_agent.doors.mcp.forward.handover import Handover
 from omniroute_agent.doors.mcp.pipes import Sink, Source, claimed, open_wire
 from omniroute_agent.doors.mcp.probe import METHOD as PROBE
 from omniroute_agent.doors.mcp.probe import answer_probe
@@ -27,18 +28,20 @@ _FLUSH_SECONDS: Final = 1.0
 _log = logging.getLogger(__name__)
 
 
-async def serve_stdio(server: Server[Any], *, settle_seconds: float = 5.0) -> None:
+async def serve_stdio(server: Server[Any], *, settle_seconds: float = 5.0, handover: Handover | None = None) -> None:
     """Serve until stdin ends, its reader leaves or SIGTERM or SIGINT arrives.
 
     Then running calls are cancelled and get `settle_seconds` to close their books; a call that takes longer is left
-    behind, so that the caller of this function can close the database.
+    behind, so that the caller of this function can close the database. With a `handover` another server has answered
+    this client so far.
 
     Raises:
         CannotServe: stdin or stdout is closed.
     """
     with claimed() as (fd_in, fd_out):
         source, sink = await open_wire(fd_in, fd_out)
-        inbox, outbox = _Inbox(server, source, sink), _Outbox(sink)
+        before = handover or Handover()
+        inbox, outbox = _Inbox(server, source, sink, before.first_bytes()), _Outbox(sink, before.answered)
         with stopped_by_signals(source.stop):
             # The one task without a group: a group could not leave it behind.
             serving = asyncio.create_task(  # noqa: TID251 (see above; it ends with this function or with the loop)
@@ -62,9 +65,10 @@ async def serve_stdio(server: Server[Any], *, settle_seconds: float = 5.0) -> No
 class _Lines:
     """Lines of a source, without their ends."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, read: bytes) -> None:
+        """`read` has been taken from the source already."""
         self._source = source
-        self._buffer = bytearray()
+        self._buffer = bytearray(read)
         self._scanned = 0
         self._dropping = False
 
@@ -108,9 +112,9 @@ class _Lines:
 class _Inbox:
     """The client's messages as the SDK reads them. What is no message is answered here and goes no further."""
 
-    def __init__(self, server: Server[Any], source: Source, sink: Sink) -> None:
+    def __init__(self, server: Server[Any], source: Source, sink: Sink, read: bytes) -> None:
         self._server = server
-        self._lines = _Lines(source)
+        self._lines = _Lines(source, read)
         self._sink = sink
         self._probing = True
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -175,11 +179,17 @@ class _Inbox:
 class _Outbox:
     """The server's messages on their way out, one line each."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, answered: frozenset[int | str]) -> None:
+        """Requests of these ids have their answer: the first one given to each here stays unsaid."""
         self._sink = sink
+        self._answered = set(answered)
 
     async def send(self, item: SessionMessage, /) -> None:
-        await self._sink.write(_line(item.message) + b"\n")
+        message = item.message
+        if isinstance(message, JSONRPCResponse | JSONRPCError) and message.id in self._answered:
+            self._answered.discard(message.id)
+            return
+        await self._sink.write(_line(message) + b"\n")
 
     async def aclose(self) -> None:
         """The streams belong to `serve_stdio`."""
