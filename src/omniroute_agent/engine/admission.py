@@ -125,6 +125,15 @@ class Place:
             gate.limit = min(gate.limit + (1.0 if gate.growing else 1.0 / gate.limit), MOST)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """Who is at one connection now, in this process."""
+
+    running: int
+    waiting: int
+    places: int
+
+
 class Admission:
     def __init__(self, ports: Ports, start: Callable[[], int]) -> None:
         """`start` gives how many calls a connection gets at a time to begin with, under the profile in force."""
@@ -135,6 +144,13 @@ class Admission:
     def limit(self, connection: str) -> int:
         """Calls this process lets through to it at a time, now."""
         return self._gate(connection).places
+
+    def crowds(self) -> dict[str, Crowd]:
+        """By connection, of those that were called since the start."""
+        return {
+            name: Crowd(running=gate.running, waiting=len(gate.queue), places=gate.places)
+            for name, gate in self._gates.items()
+        }
 
     def take(self, connection: str) -> Place:
         """A place at once.

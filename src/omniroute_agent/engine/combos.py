@@ -170,8 +170,8 @@ class ComboBook:
         self._look_at = float("-inf")
         return await self.get(name)
 
-    async def switch(self, name: str, *, active: bool) -> Combo:
-        """True makes it the default (and enables it), False disables it.
+    async def switch(self, name: str, *, active: bool, dry_run: bool = False) -> Combo:
+        """True makes it the default (and enables it), False disables it. `dry_run` only tells what would come of it.
 
         Raises:
             NotFound: no such combo.
@@ -180,6 +180,8 @@ class ComboBook:
         combo = await self.named(name)
         if not active and combo.is_default:
             raise _is_default(name)
+        if dry_run:
+            return combo.model_copy(update={"enabled": active, "is_default": active})
         await self._rows.set_active(name, default=active, enabled=active)
         self._look_at = float("-inf")
         return await self.named(name)

@@ -12,7 +12,7 @@ from omniroute_agent.kernel.money import Nano
 from omniroute_agent.kernel.value import value
 
 _STRICT: Final = ConfigDict(extra="forbid")
-_AS_USAGE: Final = {"type": "object", "description": "As usage above, or null."}
+_AS_USAGE: Final = {"anyOf": [{"type": "object"}, {"type": "null"}], "description": "As usage above."}
 
 
 class _Value(BaseModel):
@@ -40,10 +40,10 @@ class Choice:
     model: str
     because: Annotated[str, Field(description="Why here.")]
     expected_cost: Annotated[Nano | None, Field(description="USD; null: price unknown.")] = None
-    worst_cost: Annotated[Nano | None, Field(description="Reserved before the call.")] = None
+    worst_cost: Annotated[Nano | None, Field(description="Reserved before it.")] = None
     price_source: str | None = None
     max_tokens: Annotated[int | None, Field(description="Output cap sent.")] = None
-    unknown: Annotated[tuple[str, ...], Field(description="Needed capabilities nobody confirms.")] = ()
+    unknown: Annotated[tuple[str, ...], Field(description="Needed, but nobody confirms it.")] = ()
     factors: tuple[Factor, ...] = ()
 
 
@@ -66,7 +66,7 @@ class Plan(_Value):
     input_tokens_source: str
     choices: tuple[Choice, ...]
     excluded: tuple[Exclusion, ...] = ()
-    best_cost: Nano | None = Field(default=None, description="USD if the first answers as expected.")
+    best_cost: Nano | None = Field(default=None, description="USD if the first answers.")
     worst_cost: Nano | None = Field(default=None, description="USD if all are tried and billed.")
     notes: tuple[str, ...] = ()
 
@@ -104,8 +104,8 @@ class Receipt(_Value):
     first_token_ms: int | None = None
     tried: tuple[Attempt, ...] = ()
     because: str
-    replayed: bool = Field(default=False, description="An idempotency key returned an earlier answer.")
-    reused: Reused | None = Field(default=None, description="Not sent: got an equal request's answer.")
+    replayed: bool = Field(default=False, description="By its idempotency key.")
+    reused: Reused | None = Field(default=None, description="Got an equal request's answer.")
     answer_of: str | None = Field(default=None, description="That request's id.")
 
 
@@ -116,7 +116,7 @@ class Decision(_Value):
     caller: str
     session: str
     door: str
-    at: str = Field(description="UTC time of arrival, ISO 8601.")
+    at: str = Field(description="UTC time of arrival.")
     state: Literal["running", "answered", "failed", "cancelled", "unknown"]
     plan: Plan | None
     receipt: Receipt | None = None

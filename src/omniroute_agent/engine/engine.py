@@ -11,7 +11,7 @@ from typing import Final
 
 import anyio
 
-from omniroute_agent.engine.admission import Admission, Busy, Place
+from omniroute_agent.engine.admission import Admission, Busy, Crowd, Place
 from omniroute_agent.engine.asking import SPEND, WITHOUT_END, must_ask, wish_of
 from omniroute_agent.engine.attempt import Try, attempt
 from omniroute_agent.engine.breaker import admit, clock
@@ -38,6 +38,7 @@ from omniroute_agent.engine.situation import Candidate, Situation
 from omniroute_agent.engine.windows import Heard
 from omniroute_agent.kernel.bill import Outcome
 from omniroute_agent.kernel.chat import ChatEvent, Finished, ReasoningDelta, TextDelta, ToolCallDelta
+from omniroute_agent.kernel.ended import Listener
 from omniroute_agent.kernel.errors import CallError, LimitReached, StoreUnavailable
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.providers.model import Connection
@@ -67,17 +68,23 @@ class Engine:
         proxies: Proxies | None = None,
         resilience: Resilience | None = None,
         learner: Learner | None = None,
+        listener: Listener | None = None,
     ) -> None:
+        """`listener` is told how attempts and requests ended."""
         self._ports = ports
         self._planner = planner
         self._ledger = ledger
-        self._records = Records(decisions, learner)
+        self._records = Records(decisions, learner, listener)
         self._guards = guards
         self._consents = consents
         self._proxies = proxies or Proxies()
         self._resilience = resilience or Resilience()
         self._admission = Admission(ports, lambda: self._resilience.tuning.concurrency)
         self._retries = RetryBudget()
+
+    def crowds(self) -> dict[str, Crowd]:
+        """Who is at each connection now, in this process."""
+        return self._admission.crowds()
 
     async def plan(self, request: Request) -> tuple[Planned, Needs, Situation]:
         """What would be tried, in which order and why; sends and stores nothing.
@@ -330,6 +337,7 @@ class Engine:
         ended, now = self._ports.monotonic(), self._ports.now()
         settled = settle(tried, outcome, now=now, ended=ended, tuning=self._resilience.tuning)
         run.settled(tried, settled.attempt)
+        self._records.settled(run, candidate, tried, settled.settlement)
         try:
             keep = keepsake(run.outlook, candidate, now.timestamp()) if outcome == "answered" else None
             await self._ledger.settle(settled.settlement, settled.learn, keep)

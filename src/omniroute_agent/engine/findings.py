@@ -74,6 +74,12 @@ class Examiner:
             InvalidRequest: with everything that is wrong. Nothing is written.
             NotFound, Conflict: as `ComboBook.put` says.
         """
+        await self._fit(name, change, new=new)
+        saved = await self._combos.put(name, change, new=new)
+        return saved, await self.examine(saved)
+
+    async def _fit(self, name: str, change: Change, *, new: bool) -> Combo:
+        """The combo as it would be, with nothing wrong about it. Raises as `save` does."""
         wanted = await self._combos.changed(name, change, new=new)
         if wrong := (await self.examine(wanted)).wrong:
             raise InvalidRequest(
@@ -81,13 +87,16 @@ class Examiner:
                 hint="Nothing was saved.",
                 facts={"findings": list(wrong)},
             )
-        saved = await self._combos.put(name, change, new=new)
-        return saved, await self.examine(saved)
+        return wanted
 
-    async def set_strategy(self, name: str, strategy: str, options: Mapping[str, JsonValue] | None) -> Combo:
-        """Without `options` those that the new strategy knows stay. Raises as `save` does."""
-        saved, _ = await self.save(name, Change(strategy=strategy, options=options))
-        return saved
+    async def set_strategy(
+        self, name: str, strategy: str, options: Mapping[str, JsonValue] | None, *, dry_run: bool = False
+    ) -> Combo:
+        """Without `options` those that the new strategy knows stay. `dry_run` only tells what would come of it. Raises
+        as `save` does.
+        """
+        change = Change(strategy=strategy, options=options)
+        return await self._fit(name, change, new=False) if dry_run else (await self.save(name, change))[0]
 
     async def _meant(self, target: str) -> str:
         known = [*await self._catalogue.names(), *(f"{COMBO_PREFIX}{name}" for name in await self._combos.by_name())]

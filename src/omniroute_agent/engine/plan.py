@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from omniroute_agent.engine.bandit import relearned, yields
 from omniroute_agent.engine.combos import Combo
@@ -15,6 +16,8 @@ from omniroute_agent.engine.strategies import STRATEGIES, Option, Ranked
 from omniroute_agent.engine.strategies.override import override
 from omniroute_agent.engine.strategies.sources import HEALING
 from omniroute_agent.kernel.record import Bench
+
+_PROBED: Final = "one call is out to see whether it recovered; how that ends decides"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +56,7 @@ def make_plan(
     remarks: tuple[str, ...] = ()
     if combo is not None and yields(strategy, combo.strategy):
         ranked, remarks = relearned(ranked, situation)
-    ranked += [Ranked(option, "one call is out to see whether it recovered; how that ends decides") for option in waiting]
+    ranked += [Ranked(option, _PROBED) for option in waiting]
     ranked += [Ranked(option, "the small local model is the last resort") for option in last]
     choices = _choices(ranked)
     plan = Plan(

@@ -10,17 +10,21 @@ from omniroute_agent.engine.needs import Needs
 from omniroute_agent.engine.run import Run, State
 from omniroute_agent.engine.settle import Tried
 from omniroute_agent.engine.situation import Candidate, Situation
-from omniroute_agent.kernel.bill import Intent
+from omniroute_agent.kernel.bill import Intent, Settlement
+from omniroute_agent.kernel.ended import AttemptEnded, Listener, RequestEnded
 from omniroute_agent.kernel.errors import CallError, StoreUnavailable
+from omniroute_agent.providers.system_names import system_name
 from omniroute_agent.store.decisions import Decisions
 
 _log = logging.getLogger(__name__)
 
 
 class Records:
-    def __init__(self, decisions: Decisions, learner: Learner | None) -> None:
+    def __init__(self, decisions: Decisions, learner: Learner | None, listener: Listener | None = None) -> None:
+        """`listener` is told how attempts and requests ended."""
         self._decisions = decisions
         self._learner = learner
+        self._listener = listener
 
     async def open(self, run: Run) -> None:
         """
@@ -35,8 +39,15 @@ class Records:
             await self._store(run, state, error)
         except StoreUnavailable as unwritable:
             _log.warning("Request %s could not be recorded: %s", run.request.id, unwritable.sentence())
+        if self._listener is not None:
+            self._listener(_request_ended(run, state, error))
         if self._learner is not None and state != "cancelled":
             await self._learner.note(run)
+
+    def settled(self, run: Run, candidate: Candidate, tried: Tried, settlement: Settlement) -> None:
+        """An attempt is over; whether it could be written or not, whoever listens is told."""
+        if self._listener is not None:
+            self._listener(_attempt_ended(run, candidate, tried, settlement))
 
     async def _store(self, run: Run, state: State, error: CallError | None = None) -> None:
         await put_decision(self._decisions, run.decision(state, error), at=run.arrived)
@@ -52,6 +63,37 @@ async def put_decision(decisions: Decisions, decision: Decision, *, at: datetime
         at=at.timestamp(),
         state=decision.state,
         document=decision.model_dump_json(),
+    )
+
+
+def _request_ended(run: Run, state: str, error: CallError | None) -> RequestEnded:
+    ended = run.ports.monotonic() if run.ended is None else run.ended
+    return RequestEnded(
+        request_id=run.request.id,
+        combo=run.plan.combo,
+        state=state,
+        error=error.code if error else None,
+        seconds=ended - run.started,
+    )
+
+
+def _attempt_ended(run: Run, candidate: Candidate, tried: Tried, settlement: Settlement) -> AttemptEnded:
+    chat = run.request.chat
+    return AttemptEnded(
+        request_id=run.request.id,
+        session=run.request.caller.session,
+        provider=candidate.connection.provider.id,
+        system=system_name(candidate.connection.provider.id),
+        connection=candidate.connection.id,
+        model=candidate.model,
+        combo=run.plan.combo,
+        began=settlement.at - settlement.latency_ms / 1000,
+        ended=settlement.at,
+        max_tokens=chat.max_tokens,
+        temperature=chat.temperature,
+        reported_model=tried.fold.model,
+        finish=tried.fold.finish,
+        settlement=settlement,
     )
 
 

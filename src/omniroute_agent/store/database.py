@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from omniroute_agent.kernel.errors import StoreUnavailable
+from omniroute_agent.kernel.meter import Histogram
 from omniroute_agent.store.failures import closed, held, unavailable
 from omniroute_agent.store.file import BUSY_SECONDS, connect, has_wal, make_private, set_wal
 from omniroute_agent.store.locks import FileLock
@@ -31,23 +32,34 @@ class DatabaseState:
     jobs: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    commits: int
+    jobs: int
+    waiting: int
+    wal_bytes: int
+    seconds: Histogram
+    """Of each commit, from the moment its first job was queued."""
+
+
 class Database:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] | None = None) -> None:
         self.path = path
         self._lock = FileLock(path.with_name(f"{FILE}.lk"))
-        self._writer = Writer(path, self._lock)
+        self._writer = Writer(path, self._lock, clock)
         self._reader: sqlite3.Connection | None = None
         self._reads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-reader")
         self._ending: Future[None] | None = None
 
     @classmethod
-    async def open(cls, directory: Path) -> Self:
-        """Open or create `storage.sqlite` under `directory` and bring it up to date.
+    async def open(cls, directory: Path, clock: Callable[[], float] | None = None) -> Self:
+        """Open or create `storage.sqlite` under `directory` and bring it up to date. By `clock`, in seconds, commits
+        are timed.
 
         Raises:
             StoreUnavailable: it cannot be opened, is damaged, or a newer program has migrated it.
         """
-        database = cls(directory / FILE)
+        database = cls(directory / FILE, clock)
         try:
             await asyncio.get_running_loop().run_in_executor(database._reads, database._prepare)
         except BaseException:
@@ -130,6 +142,17 @@ class Database:
         """Queue a job behind everything queued before and do not wait: for taking back what a cancelled caller left."""
         with suppress(StoreUnavailable):  # closed: the next start settles it
             self._writer.put(job)
+
+    def pulse(self) -> Pulse:
+        """What the writer is at; nothing is asked of the file."""
+        writer = self._writer
+        return Pulse(
+            commits=writer.commits,
+            jobs=writer.jobs,
+            waiting=writer.waiting(),
+            wal_bytes=writer.wal_bytes(),
+            seconds=writer.seconds,
+        )
 
     async def check(self) -> DatabaseState:
         """Write a row, read it back over the other connection, and say how the file is.

@@ -4,12 +4,11 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from omniroute_agent.store.database import Database
+from omniroute_agent.store.living import FOLDER
 from omniroute_agent.store.locks import FileLock
-
-FOLDER: Final = "instances"
 
 
 class Instance:
@@ -38,11 +37,16 @@ class Instance:
         self._lock.remove()
 
 
-async def register(database: Database, instance: str, *, door: str, version: str, at: float) -> None:
+async def register(
+    database: Database, instance: str, *, door: str, version: str, at: float, scopes: Iterable[str] | None = None
+) -> None:
+    """Enter this process; `scopes` None: each caller has those of its own key."""
+    words = None if scopes is None else " ".join(sorted(scopes))
+
     def job(connection: sqlite3.Connection) -> None:
         connection.execute(
-            "INSERT INTO instance (id, pid, door, version, started_at) VALUES (?, ?, ?, ?, ?)",
-            (instance, os.getpid(), door, version, at),
+            "INSERT INTO instance (id, pid, door, version, started_at, scopes, beat_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (instance, os.getpid(), door, version, at, words, at),
         )
 
     await database.write(job)

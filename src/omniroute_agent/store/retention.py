@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from omniroute_agent.store.affinity import forget_affinities
+from omniroute_agent.store.audit import forget_calls
 from omniroute_agent.store.buckets import Kind, bucket_start
 from omniroute_agent.store.cached import forget_expired
 from omniroute_agent.store.combo_state import forget_states
@@ -18,6 +19,7 @@ from omniroute_agent.store.counts import forget_counts
 from omniroute_agent.store.database import Database
 from omniroute_agent.store.guards import forget_session_guards
 from omniroute_agent.store.health import forget_locks
+from omniroute_agent.store.keys import forget_keys
 from omniroute_agent.store.outcomes import forget_arms, forget_outcomes
 from omniroute_agent.store.quota import forget_readings
 from omniroute_agent.store.sums import forget_sums, move_horizon
@@ -33,6 +35,7 @@ SUM_DAYS: Final[Mapping[Kind, int]] = {"hour": 62, "day": 400}
 class Retention:
     decisions_days: int
     ledger_days: int
+    audit_days: int = 90
 
 
 _OLD_INTENTS: Final = "SELECT attempt_id FROM intent WHERE at < ? AND settled = 1 ORDER BY at LIMIT ?"
@@ -65,8 +68,12 @@ async def sweep(database: Database, *, now: float, keep: Retention) -> int:
     for forget in (forget_readings, forget_counts, forget_arms, forget_states):
         gone += await _all(database, partial(forget, before=now - 62 * DAY_SECONDS, limit=BATCH))
     gone += await _all(database, partial(forget_outcomes, before=decisions, limit=BATCH))
+    audit = now - keep.audit_days * DAY_SECONDS
+    gone += await _all(database, partial(forget_calls, before=audit, limit=BATCH))
     gone += await _all(database, partial(forget_session_guards, before=now - 62 * DAY_SECONDS, limit=BATCH))
     gone += await _all(database, partial(forget_consents, before=now, limit=BATCH))
+    # As long as the rows that name a caller: till then its id says whose they were.
+    gone += await _all(database, partial(forget_keys, before=ledger, limit=BATCH))
     return gone
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
+from omniroute_agent.kernel.meter import Histogram
 from omniroute_agent.store.failures import closed, held, primary_code, unavailable
 from omniroute_agent.store.file import BUSY_SECONDS
 from omniroute_agent.store.locks import PAUSE_SECONDS, FileLock
@@ -33,6 +34,9 @@ PATIENCE_BYTES: Final = 64 * 1024 * 1024
 """WAL size from which writing it back waits for a gap between the other processes' commits."""
 PATIENCE_SECONDS: Final = 1.0
 
+COMMIT_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0)
+"""Bounds of the buckets that commits are counted in."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -41,6 +45,8 @@ class _Job:
     run: Callable[[sqlite3.Connection], Any]
     future: "asyncio.Future[Any] | None"
     """None: nobody waits."""
+    since: float = 0.0
+    """When it was queued."""
     value: Any = None
     error: BaseException | None = None
 
@@ -55,8 +61,8 @@ class _Job:
 
 
 class Writer:
-    def __init__(self, path: Path, lock: FileLock) -> None:
-        """`lock` is used on this thread only, between `start` and `stop`."""
+    def __init__(self, path: Path, lock: FileLock, clock: Callable[[], float] | None = None) -> None:
+        """`lock` is used on this thread only, between `start` and `stop`. `clock` gives seconds, for `seconds`."""
         self._path = path
         self._wal = path.with_name(f"{path.name}-wal")
         self._lock = lock
@@ -68,8 +74,11 @@ class Writer:
         self._checkpoint_from = CHECKPOINT_BYTES
         # A process that ends without `stop` is not kept alive: an unfinished commit is then as if never begun.
         self._thread = threading.Thread(target=self._work, name="ledger-writer", daemon=True)
+        self._clock = clock or float
         self.commits = 0
         self.jobs = 0
+        self.seconds = Histogram(COMMIT_SECONDS)
+        """From the moment the first job of a commit was queued until it was on the disk."""
 
     def start(self, connection: sqlite3.Connection) -> None:
         """Owns the connection from now on."""
@@ -88,7 +97,7 @@ class Writer:
         with self._door:
             if not self._open:
                 raise closed(self._path)
-            self._queue.put(_Job(run, future))
+            self._queue.put(_Job(run, future, self._clock()))
 
     def refuse(self) -> None:
         """Take no more jobs; what is queued still runs."""
@@ -110,6 +119,10 @@ class Writer:
         with suppress(sqlite3.Error):
             self._connection.close()
         self._connection = None
+
+    def waiting(self) -> int:
+        """Jobs in the queue, about."""
+        return self._queue.qsize()
 
     def wal_bytes(self) -> int:
         try:
@@ -164,6 +177,7 @@ class Writer:
         else:
             self.commits += 1
             self.jobs += len(group)
+            self.seconds.observe(self._clock() - group[0].since)
 
     def _begin(self, connection: sqlite3.Connection) -> None:
         """Take the turn to write. Whoever waits holds nothing, so a checkpoint finds its gap.

@@ -16,6 +16,8 @@ BOUNDS: dict[str, Bound] = {
     "answer": "retention",
     "bench": "what the owner set up",
     "cached_answer": "retention",
+    "caller_key": "retention",  # the living ones are what the owner set up
+    "caller_key_change": "one row",
     "combo": "what the owner set up",
     "combo_change": "one row",
     "combo_state": "retention",
@@ -48,6 +50,7 @@ BOUNDS: dict[str, Bound] = {
     "spend_month": "not written",
     "sum_horizon": "one row",  # one of each kind
     "synced_price": "what the owner set up",  # as many as its one source has
+    "tool_call": "retention",
     "usage_sum": "months",
 }
 """What keeps each table small. A table that a migration adds has to be entered here, with its sweep where it needs
