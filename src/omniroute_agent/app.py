@@ -8,6 +8,9 @@ import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omniroute_agent import __version__
 from omniroute_agent.caretakers import Caretaker, keep_house
@@ -19,12 +22,19 @@ from omniroute_agent.engine.engine import Engine
 from omniroute_agent.engine.findings import Examiner
 from omniroute_agent.engine.guards import Guards
 from omniroute_agent.engine.learner import Learner
+from omniroute_agent.engine.measures import Measures
 from omniroute_agent.engine.planning import Planner
 from omniroute_agent.engine.request import TimeLimits
 from omniroute_agent.engine.resilience import Resilience
 from omniroute_agent.engine.reuse import Keeping, Reuse
+from omniroute_agent.engine.watch import EVERY_SECONDS, Watch
+from omniroute_agent.kernel.ended import Listeners
+from omniroute_agent.kernel.errors import StoreUnavailable
 from omniroute_agent.kernel.guard import Guard
+from omniroute_agent.kernel.meter import Meter
+from omniroute_agent.kernel.news import News
 from omniroute_agent.kernel.ports import Ports
+from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.outside.addresses import AllowedOrigins
 from omniroute_agent.outside.ports import quiet_http_logs, real_ports
 from omniroute_agent.providers.catalogue import Catalogue
@@ -47,8 +57,11 @@ from omniroute_agent.providers.stored import StoredConnections
 from omniroute_agent.providers.sync import ModelSync
 from omniroute_agent.settings.master_key import KeyPlace, MasterKeys, key_places
 from omniroute_agent.settings.model import Settings
+from omniroute_agent.settings.private import state_key
+from omniroute_agent.settings.problems import SettingsError
 from omniroute_agent.settings.sources import child_environment, connection_key, provider_keys
 from omniroute_agent.store.answers import Answers
+from omniroute_agent.store.audit import Audit
 from omniroute_agent.store.cached import Bounds, CachedAnswers
 from omniroute_agent.store.checkup import Checkup
 from omniroute_agent.store.combo_state import ComboStates
@@ -59,6 +72,7 @@ from omniroute_agent.store.database import Database
 from omniroute_agent.store.decisions import Decisions
 from omniroute_agent.store.guards import GuardRows
 from omniroute_agent.store.health import HealthBook
+from omniroute_agent.store.heartbeat import BEAT_SECONDS, Heartbeat
 from omniroute_agent.store.instances import Instance, register
 from omniroute_agent.store.ledger import Ledger, Orphan
 from omniroute_agent.store.metrics import MetricsBook
@@ -73,6 +87,9 @@ from omniroute_agent.tooling.packages import load_tools
 from omniroute_agent.tooling.parts import Deadlines, Parts
 from omniroute_agent.tooling.tool import Tool
 from omniroute_agent.turn import Turn
+
+if TYPE_CHECKING:  # of an extra
+    from omniroute_agent.outside.tracing import Spans
 
 _log = logging.getLogger(__name__)
 
@@ -95,9 +112,10 @@ async def open_house(
     environment: Mapping[str, str] | None = None,
     ports: Ports | None = None,
     caretakers: bool = True,
+    scopes: frozenset[str] | None = None,
 ) -> AsyncGenerator[House, None]:
     """Open every room for as long as the context lasts. Environment and ports are the real ones unless a test brings
-    its own.
+    its own. `scopes` are those of whoever comes through the door, where it is one caller; they are only shown.
 
     Raises:
         StoreUnavailable: the database cannot be opened.
@@ -111,14 +129,17 @@ async def open_house(
     )
     tools = load_tools(settings.tools.packages)
     try:
-        async with _database(settings, given, door) as (database, ledger, orphans):
+        async with (
+            _spans(settings) as spans,
+            _database(settings, given, door, scopes) as (database, ledger, orphans),
+        ):
             stored = _stored(settings, given, origins, database, environment)
             connections = _connections(settings, given, origins, local, stored, environment)
             proxies = _proxies(settings)
-            parts = _parts(settings, given, connections, proxies, database, ledger, orphans)
+            parts = _parts(settings, given, connections, proxies, database, ledger, orphans, spans)
             await parts.guards.begin()
             house = House(settings=settings, parts=parts, tools=tools, local=local, stored=stored, proxies=proxies)
-            async with _kept(caretakers_of(house, database) if caretakers else (), given):
+            async with parts.audit.kept(), _kept(caretakers_of(house, database) if caretakers else (), given):
                 yield house
     finally:
         await local.close()
@@ -142,16 +163,37 @@ async def _kept(caretakers: Sequence[Caretaker], ports: Ports) -> AsyncGenerator
 
 
 @asynccontextmanager
+async def _spans(settings: Settings) -> "AsyncGenerator[Spans | None, None]":
+    """Where spans go, if the owner wants any; what is left of them is sent at the end."""
+    if not settings.otel.endpoint:
+        yield None
+        return
+    # Imported here: it belongs to an extra, and nobody else waits for it.
+    from omniroute_agent.outside.tracing import TracingUnavailable, open_spans  # noqa: PLC0415 (lazy)
+
+    try:
+        spans = open_spans(settings.otel.endpoint)
+    except TracingUnavailable as error:
+        _log.warning("%s", error)
+        yield None
+        return
+    try:
+        yield spans
+    finally:
+        await spans.close()
+
+
+@asynccontextmanager
 async def _database(
-    settings: Settings, ports: Ports, door: str
+    settings: Settings, ports: Ports, door: str, scopes: frozenset[str] | None
 ) -> AsyncGenerator[tuple[Database, Ledger, tuple[Orphan, ...]], None]:
     """The open database with this process entered in it and what dead processes left behind settled."""
-    database = await Database.open(settings.directory)
+    database = await Database.open(settings.directory, ports.monotonic)
     try:
         instance = Instance.enter(settings.directory, ports.new_id())
         try:
             now = ports.now().timestamp()
-            await register(database, instance.id, door=door, version=__version__, at=now)
+            await register(database, instance.id, door=door, version=__version__, at=now, scopes=scopes)
             ledger = Ledger(database, instance.id)
             orphans = await ledger.settle_orphans(settings.directory, now)
             if orphans:
@@ -168,7 +210,7 @@ async def _database(
 def caretakers_of(house: House, database: Database) -> tuple[Caretaker, ...]:
     """The house's periodic work."""
     kept = house.settings.retention
-    keep = Retention(decisions_days=kept.decisions_days, ledger_days=kept.ledger_days)
+    keep = Retention(decisions_days=kept.decisions_days, ledger_days=kept.ledger_days, audit_days=kept.audit_days)
     now = house.parts.ports.now
 
     async def tidy() -> None:
@@ -183,6 +225,8 @@ def caretakers_of(house: House, database: Database) -> tuple[Caretaker, ...]:
         Caretaker(name="retention", first=30.0, every=3600.0, job=tidy),
         # A neighbour may die while this process lives on; until then its reservations and keys stay taken.
         Caretaker(name="orphans", first=60.0, every=60.0, job=settle_orphans),
+        Caretaker(name="heartbeat", first=BEAT_SECONDS, every=BEAT_SECONDS, job=house.parts.heartbeat.beat),
+        Caretaker(name="watch", first=EVERY_SECONDS, every=EVERY_SECONDS, job=house.parts.watch.look),
         *_list_readers(house),
     )
 
@@ -246,6 +290,8 @@ def _connections(
     for connection in settings.connections:
         if connection.base_url is not None:
             origins.allow(connection.base_url)
+    if settings.auth.jwks_url:
+        origins.allow(settings.auth.jwks_url)
     # Model servers of this machine: looked for there, or named by a connection without an address of its own.
     for address in server_addresses():
         origins.allow(address)
@@ -303,6 +349,13 @@ def _guards(settings: Settings) -> tuple[Guard, ...]:
     )
 
 
+def _state_key(directory: Path) -> Secret:
+    try:
+        return state_key(directory)
+    except SettingsError as error:
+        raise StoreUnavailable(" ".join(problem.sentence() for problem in error.problems)) from None
+
+
 def _own_models(settings: Settings) -> tuple[OwnModel, ...]:
     return tuple(
         OwnModel(
@@ -323,21 +376,22 @@ def _parts(
     database: Database,
     ledger: Ledger,
     orphans: tuple[Orphan, ...],
+    spans: "Spans | None",
 ) -> Parts:
+    meter = Meter()
     own = {
         name: OwnPrice(input=p.input, output=p.output, cache_read=p.cache_read, cache_write=p.cache_write)
         for name, p in settings.prices.items()
     }
     known = KnownModels(database, ports, aliases=settings.aliases, own=_own_models(settings))
     prices = PriceBook(now=ports.now, own=own, known=known)
-    catalogue = Catalogue(
-        connections, FactBook(prices, known), prices, known, successors=settings.catalogue.successors
-    )
+    catalogue = Catalogue(connections, FactBook(prices, known), prices, known, successors=settings.catalogue.successors)
     combos = ComboBook(
         _combos(settings), ComboRows(database), connections, ports, default=settings.routing.default_combo
     )
     guards = Guards(_guards(settings), GuardRows(database), ports)
     consents = Consents(ConsentRows(database), ports)
+    news = News()
     decisions = Decisions(database, ledger.instance)
     outcomes = Outcomes(database)
     resilience = Resilience(settings.resilience.profile)
@@ -367,6 +421,7 @@ def _parts(
         proxies=proxies,
         resilience=resilience,
         learner=Learner(outcomes) if settings.routing.learner else None,
+        listener=Listeners((Measures(meter),) if spans is None else (Measures(meter), spans)),
     )
     reuse = Reuse(
         engine=engine,
@@ -413,6 +468,9 @@ def _parts(
         checkup=Checkup(database, ports),
         guards=guards,
         consents=consents,
+        state_key=partial(_state_key, settings.directory),
+        news=news,
+        watch=Watch(news, combos, connections, gatherer),
         limits=TimeLimits(
             connect=limits.connect_seconds,
             first_token=limits.first_token_seconds,
@@ -421,4 +479,8 @@ def _parts(
         ),
         deadlines=Deadlines(listening=limits.deadline_seconds, quiet=limits.quiet_deadline_seconds),
         orphans=orphans,
+        audit=Audit(database=database, instance=ledger.instance, level=settings.audit.level),
+        meter=meter,
+        heartbeat=Heartbeat(database=database, instance=ledger.instance, ports=ports),
+        spans=spans,
     )

@@ -15,9 +15,11 @@ from mcp.client.streamable_http import streamable_http_client
 
 from doors.small_tools import TOOLS, parts_of
 from fakes import FakeClock, fake_ports
-from omniroute_agent.doors.gate import Gate, Holder, key_digest
+from omniroute_agent.doors.gate import Gate
+from omniroute_agent.doors.holders import Holder, key_digest
+from omniroute_agent.doors.impatient import BODY_SECONDS, HEADER_SECONDS
 from omniroute_agent.doors.limits import InboundLimits
-from omniroute_agent.doors.listen import serve_http
+from omniroute_agent.doors.listen import Certificate, serve_http
 from omniroute_agent.doors.mcp.http import caller_of, http_app
 from omniroute_agent.doors.mcp.server import make_server
 from omniroute_agent.kernel.secret import Secret
@@ -73,15 +75,31 @@ class Rig:
 
 
 @asynccontextmanager
-async def running(app: Gate | None = None, *, drain_seconds: int = 2) -> AsyncIterator[Rig]:
+async def running(
+    app: Gate | None = None,
+    *,
+    drain_seconds: int = 2,
+    certificate: Certificate | None = None,
+    header_seconds: float = HEADER_SECONDS,
+    body_seconds: float = BODY_SECONDS,
+) -> AsyncIterator[Rig]:
     """Serves `app` and stops it by SIGTERM, as a supervisor would."""
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(
-            serve_http(app or new_app(), "127.0.0.1", 0, drain_seconds=drain_seconds, ready=listening.set_result)
+            serve_http(
+                app or new_app(),
+                "127.0.0.1",
+                0,
+                drain_seconds=drain_seconds,
+                ready=listening.set_result,
+                certificate=certificate,
+                header_seconds=header_seconds,
+                body_seconds=body_seconds,
+            )
         )
         try:
-            yield Rig(f"http://127.0.0.1:{await listening}")
+            yield Rig(f"{'https' if certificate else 'http'}://127.0.0.1:{await listening}")
         finally:
             if not serving.done():
                 os.kill(os.getpid(), signal.SIGTERM)

@@ -15,7 +15,10 @@ from pydantic import Field
 from fakes import FakeClock, fake_ports
 from omniroute_agent.kernel.caller import Caller
 from omniroute_agent.kernel.errors import LimitReached
+from omniroute_agent.kernel.meter import Meter
 from omniroute_agent.kernel.ports import Ports
+from omniroute_agent.store.audit import Audit
+from omniroute_agent.store.database import Database
 from omniroute_agent.tooling.tool import ToolContext, ToolInput, ToolOutput, tool
 
 if TYPE_CHECKING:
@@ -147,6 +150,9 @@ class SmallParts:
     """As much of `Parts` as these tools and the door touch."""
 
     ports: Ports
+    audit: Audit = field(default_factory=lambda: Audit(database=cast("Database", None), instance="test", level="none"))
+    meter: Meter = field(default_factory=Meter)
+    spans: None = None
 
 
 def parts_of(clock: FakeClock | None = None) -> "Callable[[], Awaitable[Parts]]":

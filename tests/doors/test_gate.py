@@ -8,7 +8,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from fakes import FakeClock, fake_ports
-from omniroute_agent.doors.gate import CALLER, Gate, Holder, key_digest
+from omniroute_agent.doors.gate import CALLER, Gate
+from omniroute_agent.doors.holders import Holder, Holders, key_digest
 from omniroute_agent.doors.limits import InboundLimits
 from omniroute_agent.kernel.caller import Caller
 from omniroute_agent.kernel.secret import Secret
@@ -29,7 +30,7 @@ async def _inside(scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 def new_gate(clock: FakeClock | None = None, limits: InboundLimits | None = None, anyone: Holder | None = None) -> Gate:
-    return Gate(_inside, KEYS, fake_ports(clock=clock), limits=limits, anyone=anyone)
+    return Gate(_inside, Holders(KEYS, anyone=anyone), fake_ports(clock=clock), limits=limits)
 
 
 async def knock(gate: Gate, headers: Headers, path: str = "/mcp", kind: str = "http") -> list[MutableMapping[str, Any]]:

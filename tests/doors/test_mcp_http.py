@@ -16,6 +16,7 @@ from doors.http_rig import (
     AUTHORIZED,
     MODERN_META,
     OTHER_KEY,
+    OWNER,
     Rig,
     call,
     modern_headers,
@@ -25,7 +26,7 @@ from doors.http_rig import (
 from doors.marks import Heard, marks_in
 from doors.small_tools import HeldClock
 from fakes import FakeClock
-from omniroute_agent.doors.gate import Holder
+from omniroute_agent.doors.holders import Holder
 from omniroute_agent.doors.limits import InboundLimits
 from omniroute_agent.doors.listen import serve_http
 from omniroute_agent.doors.serving import CannotServe
@@ -394,9 +395,17 @@ async def test_a_taken_port_is_said_clearly() -> None:
             await serve_http(new_app(), "127.0.0.1", int(rig.url.rpartition(":")[2]))
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.com", ""])  # noqa: S104 (it is refused)
-async def test_only_loopback_is_served(host: str) -> None:
-    with pytest.raises(CannotServe, match="loopback"):
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5"])  # noqa: S104 (it is refused)
+async def test_others_than_this_machine_are_served_neither_in_the_open_nor_without_keys(host: str) -> None:
+    with pytest.raises(CannotServe, match="TLS is needed"):
+        await serve_http(new_app(), host, 0)
+    with pytest.raises(CannotServe, match=r"without keys .* only loopback"):
+        await serve_http(new_app(anyone=OWNER), host, 0)
+
+
+@pytest.mark.parametrize("host", ["example.com", "", "127.0.0.1:80"])
+async def test_what_is_no_address_is_not_served(host: str) -> None:
+    with pytest.raises(CannotServe, match=r"is no address: use 127\.0\.0\.1"):
         await serve_http(new_app(), host, 0)
 
 

@@ -1,8 +1,12 @@
-"""MCP over stdio against a real process: the official client in both eras, and raw lines no client would send."""
+"""MCP over stdio against a real process: the official client in both eras, and raw lines no client would send.
+
+The process serves itself, or is a window to a gateway that runs: no client can tell.
+"""
 
 import asyncio
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -13,12 +17,17 @@ from typing import Any, Self
 import pytest
 from mcp import Client, StdioServerParameters
 
-from doors.http_rig import MODERN_META, call
+from doors.http_rig import KEY, MODERN_META, call, running
 from doors.marks import PATIENCE, Heard, marks_in
 
 SCRIPT = str(Path(__file__).parent / "stdio_server.py")
+WINDOW = str(Path(__file__).parent / "window_server.py")
+WINDOWS = ("--window",)
 BOTH_ERAS = pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
-EITHER_LOOP = pytest.mark.parametrize("loop", [(), ("--asyncio",)], ids=["the program's loop", "asyncio"])
+BOTH_WAYS = pytest.mark.parametrize("how", [(), WINDOWS], ids=["itself", "window"])
+EVERY_LOOP = pytest.mark.parametrize(
+    "how", [(), ("--asyncio",), WINDOWS], ids=["the program's loop", "asyncio", "window"]
+)
 INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 0,
@@ -29,9 +38,22 @@ DISCOVER = {"jsonrpc": "2.0", "id": "probe", "method": "server/discover", "param
 
 
 @asynccontextmanager
-async def connected(mode: str, *scopes: str) -> AsyncIterator[Client]:
-    command = StdioServerParameters(command=sys.executable, args=[SCRIPT, *scopes])
-    async with Client(command, mode=mode) as client:
+async def script(*arguments: str) -> AsyncIterator[list[str]]:
+    """The words after the interpreter's."""
+    if arguments != WINDOWS:
+        yield [SCRIPT, *arguments]
+        return
+    async with running() as gateway:
+        host, port = gateway.url.removeprefix("http://").split(":")
+        yield [WINDOW, host, port, KEY]
+
+
+@asynccontextmanager
+async def connected(mode: str, *how: str) -> AsyncIterator[Client]:
+    async with (
+        script(*how) as words,
+        Client(StdioServerParameters(command=sys.executable, args=words), mode=mode) as client,
+    ):
         yield client
 
 
@@ -72,30 +94,31 @@ class Raw:
 
 
 @asynccontextmanager
-async def raw(*arguments: str) -> AsyncIterator[Raw]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        SCRIPT,
-        *arguments,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=32 * 1024 * 1024,
-    )
-    server = Raw(process)
-    try:
-        yield server
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        server.stdin.close()
+async def raw(*how: str) -> AsyncIterator[Raw]:
+    async with script(*how) as words:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *words,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=32 * 1024 * 1024,
+        )
+        server = Raw(process)
+        try:
+            yield server
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+            server.stdin.close()
 
 
+@BOTH_WAYS
 @BOTH_ERAS
-async def test_a_client_lists_and_calls_tools_and_hears_progress(mode: str) -> None:
+async def test_a_client_lists_and_calls_tools_and_hears_progress(mode: str, how: tuple[str, ...]) -> None:
     heard = Heard()
-    async with connected(mode) as client:
+    async with connected(mode, *how) as client:
         assert len((await client.list_tools()).tools) > 3
         slow = await client.call_tool("omniroute_slow", {"steps": 3}, progress_callback=heard)
         assert slow.structured_content == {"steps": 3}
@@ -111,9 +134,10 @@ async def test_scopes_of_the_process_narrow_the_list(mode: str) -> None:
         assert (await client.call_tool("omniroute_guarded", {})).is_error
 
 
+@BOTH_WAYS
 @BOTH_ERAS
-async def test_cancelling_a_call_reaches_the_tool(mode: str, tmp_path: Path) -> None:
-    async with marks_in(tmp_path) as marks, connected(mode) as client:
+async def test_cancelling_a_call_reaches_the_tool(mode: str, how: tuple[str, ...], tmp_path: Path) -> None:
+    async with marks_in(tmp_path) as marks, connected(mode, *how) as client:
         waiting = asyncio.create_task(client.call_tool("omniroute_slow", {"forever": True, "mark": marks.path}))
         assert await marks.next() == "running"
         waiting.cancel()
@@ -123,15 +147,21 @@ async def test_cancelling_a_call_reaches_the_tool(mode: str, tmp_path: Path) -> 
         assert not (await client.call_tool("omniroute_ok", {})).is_error
 
 
-async def test_a_probe_does_not_decide_the_era_so_initialize_works_after_it() -> None:
-    async with raw() as server:
+@BOTH_WAYS
+async def test_a_probe_does_not_decide_the_era_so_initialize_works_after_it(
+    how: tuple[str, ...],
+) -> None:
+    async with raw(*how) as server:
         assert (await server.ask(DISCOVER))["result"]["supportedVersions"] == ["2026-07-28"]
         assert (await server.ask({**DISCOVER, "id": 2}))["id"] == 2
         assert (await server.ask(INITIALIZE))["result"]["protocolVersion"] == "2025-11-25"
 
 
-async def test_a_probe_is_answered_as_the_sdk_answers_it_and_modern_calls_work_after_it() -> None:
-    async with raw() as server:
+@BOTH_WAYS
+async def test_a_probe_is_answered_as_the_sdk_answers_it_and_modern_calls_work_after_it(
+    how: tuple[str, ...],
+) -> None:
+    async with raw(*how) as server:
         first = await server.ask(DISCOVER)
         assert (await server.ask(call("ok")))["result"]["structuredContent"]["said"] == "hello"
         assert await server.ask(DISCOVER) == first
@@ -141,8 +171,11 @@ async def test_a_probe_is_answered_as_the_sdk_answers_it_and_modern_calls_work_a
     ("meta", "code"),
     [({**MODERN_META, "io.modelcontextprotocol/protocolVersion": "2031-01-01"}, -32022), ({}, -32602)],
 )
-async def test_a_probe_that_is_wrong_is_told_so_and_initialize_still_works(meta: dict[str, Any], code: int) -> None:
-    async with raw() as server:
+@BOTH_WAYS
+async def test_a_probe_that_is_wrong_is_told_so_and_initialize_still_works(
+    meta: dict[str, Any], code: int, how: tuple[str, ...]
+) -> None:
+    async with raw(*how) as server:
         refused = await server.ask({**DISCOVER, "params": {"_meta": meta}})
         assert refused["error"]["code"] == code
         assert "result" in await server.ask(INITIALIZE)
@@ -165,8 +198,11 @@ NO_MESSAGES = (
 )
 
 
-async def test_a_line_that_is_no_message_is_answered_and_the_next_one_works() -> None:
-    async with raw() as server:
+@BOTH_WAYS
+async def test_a_line_that_is_no_message_is_answered_and_the_next_one_works(
+    how: tuple[str, ...],
+) -> None:
+    async with raw(*how) as server:
         await server.greet()
         for line, code, number in NO_MESSAGES:
             refused = await server.ask(line)
@@ -175,9 +211,9 @@ async def test_a_line_that_is_no_message_is_answered_and_the_next_one_works() ->
             assert (await server.ask({"jsonrpc": "2.0", "id": 5, "method": "ping"}))["id"] == 5
 
 
-@EITHER_LOOP
-async def test_lines_may_be_sixteen_mebibytes_and_no_longer(loop: tuple[str, ...]) -> None:
-    async with raw(*loop) as server:
+@EVERY_LOOP
+async def test_lines_may_be_sixteen_mebibytes_and_no_longer(how: tuple[str, ...]) -> None:
+    async with raw(*how) as server:
         await server.greet()
         longest = json.dumps(call("ok", modern=False, number=4)).encode().ljust(16 * 1024 * 1024)
         assert (await server.ask(longest))["id"] == 4
@@ -196,11 +232,11 @@ async def test_whatever_a_tool_prints_stays_off_the_wire() -> None:
         assert {"stray print", "stray write", "stray child"} <= set(said.splitlines())
 
 
-@EITHER_LOOP
+@EVERY_LOOP
 async def test_a_closed_stdin_cancels_running_calls_and_ends_the_process_in_order(
-    loop: tuple[str, ...], tmp_path: Path
+    how: tuple[str, ...], tmp_path: Path
 ) -> None:
-    async with marks_in(tmp_path) as marks, raw(*loop) as server:
+    async with marks_in(tmp_path) as marks, raw(*how) as server:
         await server.greet()
         await server.tell(call("slow", {"forever": True, "mark": marks.path}, modern=False))
         assert await marks.next() == "running"
@@ -209,12 +245,12 @@ async def test_a_closed_stdin_cancels_running_calls_and_ends_the_process_in_orde
         assert await server.end() == (0, "closed in good order\n")
 
 
-@EITHER_LOOP
+@EVERY_LOOP
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_stop_signal_cancels_running_calls_and_ends_the_process_in_order(
-    number: signal.Signals, loop: tuple[str, ...], tmp_path: Path
+    number: signal.Signals, how: tuple[str, ...], tmp_path: Path
 ) -> None:
-    async with marks_in(tmp_path) as marks, raw(*loop) as server:
+    async with marks_in(tmp_path) as marks, raw(*how) as server:
         await server.greet()
         await server.tell(call("slow", {"forever": True, "mark": marks.path}, modern=False))
         assert await marks.next() == "running"
@@ -223,21 +259,24 @@ async def test_a_stop_signal_cancels_running_calls_and_ends_the_process_in_order
         assert await server.end() == (0, "closed in good order\n")
 
 
-async def test_a_client_that_stops_reading_is_taken_as_gone() -> None:
-    process = await asyncio.create_subprocess_shell(
-        # The reader takes one line and leaves, while the writer stays.
-        f"(printf '%s\\n' '{json.dumps(INITIALIZE)}'; exec sleep 60) | {sys.executable} {SCRIPT} | head -n 1",
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stdout
-    assert process.stderr
-    async with asyncio.timeout(PATIENCE):
-        assert "result" in json.loads(await process.stdout.readline())
-        assert await process.stderr.readline() == b"closed in good order\n"
-    os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+@BOTH_WAYS
+async def test_a_client_that_stops_reading_is_taken_as_gone(how: tuple[str, ...]) -> None:
+    async with script(*how) as words:
+        command = shlex.join([sys.executable, *words])
+        process = await asyncio.create_subprocess_shell(
+            # The reader takes one line and leaves, while the writer stays.
+            f"(printf '%s\\n' '{json.dumps(INITIALIZE)}'; exec sleep 60) | {command} | head -n 1",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert process.stdout
+        assert process.stderr
+        async with asyncio.timeout(PATIENCE):
+            assert "result" in json.loads(await process.stdout.readline())
+            assert await process.stderr.readline() == b"closed in good order\n"
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 async def test_a_call_that_does_not_let_go_is_left_behind(tmp_path: Path) -> None:
@@ -252,12 +291,14 @@ async def test_a_call_that_does_not_let_go_is_left_behind(tmp_path: Path) -> Non
         assert said.endswith("closed in good order\n")
 
 
-async def test_files_serve_as_well_as_pipes(tmp_path: Path) -> None:
+@BOTH_WAYS
+async def test_files_serve_as_well_as_pipes(how: tuple[str, ...], tmp_path: Path) -> None:
     questions, answers = tmp_path / "questions", tmp_path / "answers"
     questions.write_text(f"{json.dumps(DISCOVER)}\n{json.dumps(INITIALIZE)}\n", encoding="utf-8")
-    with questions.open("rb") as stdin, answers.open("wb") as stdout:
-        process = await asyncio.create_subprocess_exec(sys.executable, SCRIPT, stdin=stdin, stdout=stdout)
-        async with asyncio.timeout(PATIENCE):
-            assert await process.wait() == 0
+    async with script(*how) as words:
+        with questions.open("rb") as stdin, answers.open("wb") as stdout:
+            process = await asyncio.create_subprocess_exec(sys.executable, *words, stdin=stdin, stdout=stdout)
+            async with asyncio.timeout(PATIENCE):
+                assert await process.wait() == 0
     said = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
     assert [each["id"] for each in said] == ["probe", 0]

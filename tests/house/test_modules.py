@@ -51,4 +51,4 @@ def _compared(tree: ast.Module) -> Iterator[ast.Constant]:
 
 def test_only_one_module_reads_the_environment(source: dict[Path, str]) -> None:
     readers = [path.name for path, text in source.items() if re.search(r"\bos\.(?:environ|getenv)\b", text)]
-    assert readers == ["sources.py"]
+    assert readers == ["environment.py"]

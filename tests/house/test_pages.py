@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from omniroute_agent.settings.draft import CONFIG_VARIABLE, DIRECTORY_VARIABLE
 from omniroute_agent.settings.model import leaves, variable
+from omniroute_agent.settings.paths import CONFIG_VARIABLE, DIRECTORY_VARIABLE
 
 MAIN_JOB = (
     "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e '.[local]' && .venv/bin/omniroute-agent demo"

@@ -8,14 +8,18 @@ import typer
 from typer.exceptions import TyperException
 
 from omniroute_agent import __version__
+from omniroute_agent.cli.audit_commands import AUDIT_EXAMPLES, PS_EXAMPLES, audit, ps
 from omniroute_agent.cli.budget_commands import BUDGET_EXAMPLES, approve, budget
 from omniroute_agent.cli.cache_commands import CACHE_EXAMPLES, cache
 from omniroute_agent.cli.combo_commands import EXAMPLES, combos
 from omniroute_agent.cli.failures import OTHER, USAGE, CommandFailed
 from omniroute_agent.cli.figure_commands import add_figures
+from omniroute_agent.cli.install_commands import add_installers
+from omniroute_agent.cli.key_commands import KEY_EXAMPLES, keys
 from omniroute_agent.cli.learner_commands import feedback, learner
 from omniroute_agent.cli.model_commands import MODEL_EXAMPLES, PRICE_EXAMPLES, models, prices
-from omniroute_agent.cli.start import CONFIG, DATA_DIR, FULL, SCOPES, Start
+from omniroute_agent.cli.start import CONFIG, DATA_DIR, FULL, NO_FORWARD, SCOPES, Start
+from omniroute_agent.cli.tool_flags import Excluded, ReadOnly, Tools, Toolsets
 from omniroute_agent.cli.tree import PROGRAM, Bare, Json, examples, start_of, tree
 from omniroute_agent.engine.request import Task
 from omniroute_agent.kernel.tier import Tier
@@ -38,7 +42,11 @@ app.add_typer(config, name="config", epilog=examples("config", "config check"))
 app.add_typer(budget, name="budget", epilog=BUDGET_EXAMPLES)
 app.command("approve", epilog=examples("approve", "approve K7QX-M2PD-9TRA"))(approve)
 app.add_typer(cache, name="cache", epilog=CACHE_EXAMPLES)
+app.add_typer(keys, name="keys", epilog=KEY_EXAMPLES)
 add_figures(app)
+app.add_typer(audit, name="audit", epilog=AUDIT_EXAMPLES)
+app.command("ps", epilog=PS_EXAMPLES)(ps)
+add_installers(app)
 
 
 def run_commands(words: Sequence[str]) -> int:
@@ -76,18 +84,25 @@ def _before(
     ctx.obj = Start(config=config_file, data_dir=data_dir)
 
 
-@app.command(epilog=examples("mcp", "mcp --scopes readonly"))
+@app.command(epilog=examples("mcp", "mcp --scopes readonly", "mcp --toolsets core"))
 def mcp(
     ctx: typer.Context,
     scopes: Annotated[str, typer.Option(SCOPES.name, metavar=SCOPES.metavar, help=SCOPES.help)] = FULL,
+    toolsets: Toolsets = None,
+    tools: Tools = None,
+    exclude_tools: Excluded = None,
+    read_only: ReadOnly = False,
+    no_forward: Annotated[bool, typer.Option(NO_FORWARD.name, help=NO_FORWARD.help)] = False,
 ) -> int:
     """Serve MCP on stdin and stdout.
 
-    An editor or a desktop client starts this. It ends when its stdin ends, downloads nothing and asks nothing.
+    An editor or a desktop client starts this. It ends when its stdin ends, downloads nothing and asks nothing. Where a
+    `serve` with the same settings and keys runs already, it hands everything to that: so it starts at once.
     """
-    from omniroute_agent.cli.stdio import serve_mcp
+    from omniroute_agent.cli.window import open_window
 
-    return serve_mcp(start_of(ctx), scopes)
+    start = start_of(ctx).showing(toolsets=toolsets, tools=tools, exclude_tools=exclude_tools, read_only=read_only)
+    return open_window(start, scopes, forward=not no_forward)
 
 
 @app.command(epilog=examples("serve", "serve --port 9000"))
@@ -98,6 +113,10 @@ def serve(
     no_auth: Annotated[
         bool, typer.Option("--no-auth", help="Let anyone on this machine in without a key; for tests.")
     ] = False,
+    toolsets: Toolsets = None,
+    tools: Tools = None,
+    exclude_tools: Excluded = None,
+    read_only: ReadOnly = False,
     as_json: Json = False,
 ) -> int:
     """Serve MCP over HTTP.
@@ -107,7 +126,8 @@ def serve(
     """
     from omniroute_agent.cli.serve import serve_http_door
 
-    return serve_http_door(start_of(ctx), host=host, port=port, no_auth=no_auth, as_json=as_json)
+    start = start_of(ctx).showing(toolsets=toolsets, tools=tools, exclude_tools=exclude_tools, read_only=read_only)
+    return serve_http_door(start, host=host, port=port, no_auth=no_auth, as_json=as_json)
 
 
 @app.command(

@@ -42,11 +42,13 @@ def run(words: Sequence[str]) -> int:
 def _run(words: Sequence[str]) -> int:
     # The imports in here are lazy: an editor waits for `mcp`, and nothing but it is loaded on that way.
     if (quick := read_quickly(words)) is not None:
-        from omniroute_agent.cli.stdio import serve_mcp  # noqa: PLC0415 (lazy)
+        from omniroute_agent.cli.window import open_window  # noqa: PLC0415 (lazy)
 
-        return serve_mcp(quick.start, quick.scopes)
+        return open_window(quick.start, quick.scopes, forward=quick.forward)
     from omniroute_agent.cli.commands import run_commands  # noqa: PLC0415 (lazy)
+    from omniroute_agent.outside.logs import begin_logs  # noqa: PLC0415 (lazy)
 
+    begin_logs()
     return run_commands(hoisted(words) or ["--help"])
 
 

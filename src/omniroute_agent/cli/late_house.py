@@ -27,6 +27,9 @@ class LateHouse:
         Raises:
             StoreUnavailable: the database cannot be opened; the next call tries again.
         """
+        house = self._house
+        if house is not None:
+            return house.parts
         async with self._lock:
             house = self._house
             if house is None:

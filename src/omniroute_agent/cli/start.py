@@ -4,7 +4,7 @@ The flags are plain values, because the quick way to `mcp` and the command tree 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,12 @@ SCOPES: Final = Flag(
     "WORDS",
     "What the client may do: presets (readonly, agent, monitor, full) and scopes such as read:health, with commas.",
 )
+TOOLSETS: Final = Flag("--toolsets", "NAMES", "Show only these: core, routing, insight, memory, skills, all.")
+TOOLS: Final = Flag("--tools", "NAMES", "Show these tools, beside the toolsets if any are named.")
+EXCLUDE_TOOLS: Final = Flag("--exclude-tools", "NAMES", "Do not show these tools.")
+NO_FORWARD: Final = Flag("--no-forward", "", "Serve in this process even where a `serve` could answer.")
+READ_ONLY: Final = Flag("--read-only", "", "Show only tools that change and send nothing.")
+_NAMES: Final = {TOOLSETS.name: "tools.toolsets", TOOLS.name: "tools.names", EXCLUDE_TOOLS.name: "tools.exclude"}
 EVERYWHERE: Final = (CONFIG.name, DATA_DIR.name)
 FULL: Final = "full"
 
@@ -34,6 +40,16 @@ FULL: Final = "full"
 class Start:
     config: Path | None = None
     data_dir: Path | None = None
+    overrides: tuple[tuple[str, object], ...] = ()
+    """Settings and what flags say in their place."""
+
+    def showing(
+        self, *, toolsets: str | None, tools: str | None, exclude_tools: str | None, read_only: bool
+    ) -> "Start":
+        """The same start with the flags that choose tools."""
+        names = {TOOLSETS.name: toolsets, TOOLS.name: tools, EXCLUDE_TOOLS.name: exclude_tools}
+        said = [(_NAMES[flag], value) for flag, value in names.items() if value is not None]
+        return replace(self, overrides=(*said, *((("tools.read_only", True),) if read_only else ())))
 
     def settings(self, overrides: Mapping[str, object] | None = None) -> "Settings":
         """
@@ -43,7 +59,8 @@ class Start:
         # Imported here because `--help` needs no settings.
         from omniroute_agent.settings.sources import load  # noqa: PLC0415 (lazy)
 
-        return load(config=self.config, data_dir=self.data_dir, overrides=overrides)
+        every = {**dict(self.overrides), **(overrides or {})}
+        return load(config=self.config, data_dir=self.data_dir, overrides=every)
 
     def words(self) -> list[str]:
         """The same start for a child process."""
@@ -61,6 +78,7 @@ class QuickStart:
 
     start: Start
     scopes: str
+    forward: bool = True
 
 
 def read_quickly(words: Sequence[str]) -> QuickStart | None:
@@ -70,22 +88,28 @@ def read_quickly(words: Sequence[str]) -> QuickStart | None:
     """
     values: dict[str, str] = {}
     commands: list[str] = []
+    own = (SCOPES.name, *_NAMES)
     rest = iter(words)
     for word in rest:
         name, equals, value = word.partition("=")
-        if name in (*EVERYWHERE, SCOPES.name):
+        if word in (READ_ONLY.name, NO_FORWARD.name) and commands:
+            values[word] = word
+        elif name in (*EVERYWHERE, *own):
             given = value if equals else next(rest, "")
-            if not given or name in values or (name == SCOPES.name and not commands):
+            if not given or name in values or (name in own and not commands):
                 return None
             values[name] = given
         else:
             commands.append(word)
     if commands != ["mcp"]:
         return None
-    return QuickStart(
-        Start(config=_path(values.get(CONFIG.name)), data_dir=_path(values.get(DATA_DIR.name))),
-        values.get(SCOPES.name, FULL),
+    start = Start(config=_path(values.get(CONFIG.name)), data_dir=_path(values.get(DATA_DIR.name))).showing(
+        toolsets=values.get(TOOLSETS.name),
+        tools=values.get(TOOLS.name),
+        exclude_tools=values.get(EXCLUDE_TOOLS.name),
+        read_only=READ_ONLY.name in values,
     )
+    return QuickStart(start, values.get(SCOPES.name, FULL), forward=NO_FORWARD.name not in values)
 
 
 def _path(text: str | None) -> Path | None:

@@ -1,7 +1,6 @@
 """The raw values as they come together, each with its origin, and everything that was found wrong on the way."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,16 +19,17 @@ from omniroute_agent.settings.model import (
     leaves,
     variable,
 )
-from omniroute_agent.settings.paths import default_directory
+from omniroute_agent.settings.paths import CONFIG_VARIABLE, DIRECTORY_VARIABLE, absolute, default_directory
 from omniroute_agent.settings.problems import Problem, SettingsError, nearest
 from omniroute_agent.settings.toml_lines import Place, line_of, lines
+from omniroute_agent.settings.values import check_address
 
-CONFIG_VARIABLE: Final = "OMNIROUTE_CONFIG"
 _PREFIX: Final = "OMNIROUTE_"
-DIRECTORY_VARIABLE: Final = "OMNIROUTE_DATA_DIR"
 MASTER_KEY_VARIABLE: Final = "OMNIROUTE_MASTER_KEY"
 NEXT_MASTER_KEY_VARIABLE: Final = "OMNIROUTE_MASTER_KEY_NEXT"
 """Read by `connections rotate-key` when the present key comes from the environment."""
+OTLP_VARIABLE: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+"""What every program that sends spans reads; our own variable of the setting goes first."""
 _NO_SETTINGS: Final = frozenset(
     (
         CONFIG_VARIABLE,
@@ -66,13 +66,6 @@ _EXPECTED: Final = {
     "less_than_equal": "expected a number of at most {le}",
 }
 """The validator's words → ours, for the reader of a file."""
-
-
-def absolute(path: Path, directory: Path) -> Path:
-    """`path` with `~` read and a relative one starting at `directory`."""
-    with suppress(RuntimeError):  # no home directory: the tilde stays, and opening the path says what is missing
-        path = path.expanduser()
-    return directory / path
 
 
 @dataclass
@@ -113,7 +106,8 @@ class Draft:
 
     def _anchor_paths(self) -> None:
         """Relative paths in the file start at the file, because a client starts us in any directory."""
-        tables = [(self._raw.get("storage"), "directory")]
+        tables = [(self._raw.get("storage"), "directory"), (self._raw.get("auth"), "jwks_file")]
+        tables += [(self._raw.get("server"), name) for name in ("tls_cert", "tls_key")]
         tables += [(connection, "key_file") for _, connection in self._rows("connections")]
         for table, name in tables:
             if isinstance(table, dict) and isinstance(table.get(name), str):
@@ -121,6 +115,7 @@ class Draft:
 
     def add_environment(self, environment: Mapping[str, str]) -> None:
         known = {variable(key): key for key in _LEAVES}
+        self._put_collector(environment.get(OTLP_VARIABLE, ""))
         for name in sorted(name for name in environment if name.startswith(_PREFIX)):
             if name in known:
                 self._put(known[name], environment[name], Origin("environment", name))
@@ -129,6 +124,13 @@ class Draft:
         self._put(
             "storage.directory", environment.get(DIRECTORY_VARIABLE, ""), Origin("environment", DIRECTORY_VARIABLE)
         )
+
+    def _put_collector(self, address: str) -> None:
+        """The variable is not ours: what we cannot use may suit other programs, and does not stop us."""
+        try:
+            self._put("otel.endpoint", check_address(address) if address else "", Origin("environment", OTLP_VARIABLE))
+        except ValueError as error:
+            self.warnings.append(Problem(key=OTLP_VARIABLE, message=f"{error}; no spans are sent"))
 
     def _unknown_variable(self, name: str, known: list[str]) -> None:
         sections = tuple(f"{_PREFIX}{section.upper()}_" for section in Document.model_fields)
@@ -210,7 +212,7 @@ class Draft:
         """What a reader of the file can do about an error of the validator. Never repeats the value."""
         place: Place = error["loc"]
         key = _spell(place)
-        origin = self._origins.get(key)
+        origin = self._origins.get(key) or self._elsewhere(key)
         if origin is not None and origin.kind != "file":
             return Problem(key=key, message=_expectation(error), where=origin.where)
         if error["type"] == "extra_forbidden":
@@ -223,6 +225,11 @@ class Draft:
                 nearest=nearest(key, _known_beside(place)),
             )
         return self.problem(key, _expectation(error), *place)
+
+    def _elsewhere(self, section: str) -> Origin | None:
+        """What sets a value of this section beside the file: its values do not go together."""
+        inside = (origin for key, origin in self._origins.items() if key.startswith(f"{section}."))
+        return next((origin for origin in inside if origin.kind != "file"), None)
 
     def problem(self, key: str, message: str, *place: str | int) -> Problem:
         """A problem at `place` in the file."""

@@ -1,10 +1,9 @@
-"""The one module that reads the environment, and the settings file with it.
+"""The settings file and the environment, read and checked.
 
 Precedence: flag, then environment, then file, then default.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from omniroute_agent.kernel.secret import Secret
-from omniroute_agent.settings.draft import CONFIG_VARIABLE, Draft, absolute
+from omniroute_agent.settings.draft import Draft
+from omniroute_agent.settings.environment import environment as read_environment
 from omniroute_agent.settings.model import ConnectionSettings, Settings
-from omniroute_agent.settings.paths import default_config_path
+from omniroute_agent.settings.paths import CONFIG_VARIABLE, absolute, default_config_path
 from omniroute_agent.settings.problems import Problem, unreadable
 from omniroute_agent.settings.values import is_loopback
 
@@ -47,7 +47,7 @@ def load(
     Raises:
         SettingsError: holds every problem at once.
     """
-    env = _environment(environment)
+    env = read_environment(environment)
     path, named_by = _config_path(config, env)
     draft = Draft(path)
     _read_file(draft, named_by)
@@ -59,16 +59,12 @@ def load(
 
 def config_path(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Path:
     """The settings file that `load` would read, whether it exists or not."""
-    return _config_path(config, _environment(environment))[0]
+    return _config_path(config, read_environment(environment))[0]
 
 
 def own_environment() -> dict[str, str]:
     """The whole environment, keys included: only for a child that is this program itself."""
-    return dict(os.environ)
-
-
-def _environment(given: Mapping[str, str] | None) -> Mapping[str, str]:
-    return os.environ if given is None else given
+    return dict(read_environment())
 
 
 def _config_path(flag: Path | None, env: Mapping[str, str]) -> tuple[Path, str | None]:
@@ -128,27 +124,27 @@ def connection_key(connection: ConnectionSettings, environment: Mapping[str, str
     if connection.key_file is not None:
         return key_from_file(connection.key_file)
     if connection.key_env is not None:
-        return _find_key(connection.key_env, _environment(environment))
+        return _find_key(connection.key_env, read_environment(environment))
     return Key(None, "nowhere")
 
 
 def provider_keys(names: Iterable[str], environment: Mapping[str, str] | None = None) -> dict[str, Secret]:
     """The variables of `names` that hold a usable key, directly or through the file that `NAME_FILE` names."""
-    env = _environment(environment)
+    env = read_environment(environment)
     found = {name: _find_key(name, env).secret for name in names}
     return {name: secret for name, secret in found.items() if secret is not None}
 
 
 def provider_key_problems(names: Iterable[str], environment: Mapping[str, str] | None = None) -> tuple[Problem, ...]:
     """The variables of `names` that are set but give no key, for `doctor`."""
-    env = _environment(environment)
+    env = read_environment(environment)
     found = [(name, _find_key(name, env).problem) for name in names if env.get(name) or env.get(f"{name}_FILE")]
     return tuple(Problem(key=name, message=problem) for name, problem in found if problem)
 
 
 def named_key(name: str, environment: Mapping[str, str] | None = None) -> Key | None:
     """The key that a variable holds, or the file that `NAME_FILE` names; None when neither is set."""
-    env = _environment(environment)
+    env = read_environment(environment)
     return _find_key(name, env) if env.get(name) or env.get(f"{name}_FILE") else None
 
 
@@ -203,7 +199,7 @@ def child_environment(environment: Mapping[str, str] | None = None) -> dict[str,
     """What a child process may see: paths, locale, certificates, proxies, installer options. Never a provider's key."""
     return {
         name: value
-        for name, value in _environment(environment).items()
+        for name, value in read_environment(environment).items()
         if name.upper() in _CHILD_VARIABLES
         or name.upper().startswith(_CHILD_PREFIXES)
         or name.upper().endswith("_PROXY")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ from omniroute_agent.kernel.quota import QuotaLimit, quota_limit
 from omniroute_agent.kernel.secret import Secret
 
 _NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_HOST = "[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?"
 _YES = ("true", "yes", "on", "1")
 _NO = ("false", "no", "off", "0")
 
@@ -183,13 +184,50 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _loopback(host: str) -> str:
-    if not is_loopback(host):
-        raise ValueError(
-            'expected a loopback address ("127.0.0.1", "::1" or "localhost"); others are refused until callers can be '
-            "told apart by keys with scopes"
-        )
+def _listening(host: str) -> str:
+    if host != "localhost":
+        try:
+            ip_address(host)
+        except ValueError:
+            raise ValueError('expected an address of this machine, like "127.0.0.1", or "localhost"') from None
     return host
+
+
+def _host_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not (re.fullmatch(_HOST, name) or _is_address(name)):
+            raise ValueError('expected names as callers write them, without port, like "gateway.example"')
+    return tuple(str(ip_address(name)) if _is_address(name) else name.lower() for name in names)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _page_origins(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        parts = urlsplit(text)
+        plain = parts.scheme in ("http", "https") and re.fullmatch(rf"{_HOST}(?::[0-9]{{1,5}})?", parts.netloc)
+        if not plain or text != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError('expected origins as a browser sends them, like "https://app.example", and no "*"')
+    return texts
+
+
+def _networks(value: object) -> object:
+    texts = _words(value)
+    assert isinstance(texts, tuple)
+    try:
+        found = tuple(ip_network(text) for text in texts)
+    except ValueError:
+        found = ()
+    # Whoever may claim to be anybody must be named: a net of every address is a mistake.
+    if len(found) != len(texts) or any(network.prefixlen == 0 for network in found):
+        raise ValueError('expected addresses or networks, like "10.0.0.5" or "10.0.0.0/24"')
+    return found
 
 
 def check_name(text: str) -> str:
@@ -225,6 +263,12 @@ def check_address(url: str) -> str:
 
 def _address_or_empty(url: str) -> str:
     return check_address(url) if url else url
+
+
+def _exact_address_or_empty(url: str) -> str:
+    if url:
+        check_address(url)
+    return url
 
 
 def _targets(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -287,8 +331,13 @@ Proxies = Annotated[Mapping[str, Secret], BeforeValidator(_proxies)]
 Quotas = Annotated[Mapping[str, tuple[QuotaLimit, ...]], BeforeValidator(_quotas)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Headed = Annotated[str, AfterValidator(_headed)]
-LoopbackHost = Annotated[str, AfterValidator(_loopback)]
+ListeningHost = Annotated[str, AfterValidator(_listening)]
+HostNames = Annotated[Words, AfterValidator(_host_names)]
+PageOrigins = Annotated[Words, AfterValidator(_page_origins)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
 AddressOrEmpty = Annotated[str, AfterValidator(_address_or_empty)]
+ExactAddressOrEmpty = Annotated[str, AfterValidator(_exact_address_or_empty)]
+"""One whose last slash counts."""
 Targets = Annotated[Words, Field(min_length=1), AfterValidator(_targets)]
 Modules = Annotated[Words, AfterValidator(_modules)]
 PricedModel = Annotated[str, AfterValidator(priced)]

@@ -9,13 +9,16 @@ from hypothesis import strategies as st
 
 from agent.cli.conftest import Run
 from omniroute_agent import __version__
-from omniroute_agent.cli import commands, stdio
+from omniroute_agent.cli import commands, window
 from omniroute_agent.cli.start import Start, hoisted, read_quickly
 from programs import Ended
 
 COMMANDS = (
     ("mcp",),
     ("serve",),
+    ("install",),
+    ("uninstall",),
+    ("bundle",),
     ("ask",),
     ("explain",),
     ("demo",),
@@ -85,7 +88,8 @@ def test_an_error_is_json_on_stderr_when_json_is_wanted(run: Run) -> None:
         (("ask", "-", "and", "-"), "may be given once"),
         (("ask", "--task", "cooking", "hi"), "coding"),
         (("mcp", "--scopes", "everything"), "`everything` is not a scope or preset"),
-        (("serve", "--host", "192.0.2.1"), "expected a loopback address"),
+        (("serve", "--host", "192.0.2.1"), "`host` is no loopback address"),
+        (("serve", "--host", "gateway"), "expected an address of this machine"),
         (("models", "--capability", "flight"), "vision"),
         (("config", "chek"), "Did you mean 'check'?"),
     ],
@@ -153,26 +157,33 @@ def test_an_unusual_way_to_start_the_server_is_left_to_the_command_tree(words: l
 _VALUES = st.text(alphabet="abc/.:-,=", min_size=1).filter(lambda text: not text.startswith("-"))
 
 
-@given(config=st.none() | _VALUES, data_dir=st.none() | _VALUES, scopes=st.none() | _VALUES, glued=st.booleans())
+@given(
+    config=st.none() | _VALUES,
+    data_dir=st.none() | _VALUES,
+    scopes=st.none() | _VALUES,
+    glued=st.booleans(),
+    alone=st.booleans(),
+)
 def test_the_quick_way_reads_what_the_command_tree_reads(
-    config: str | None, data_dir: str | None, scopes: str | None, glued: bool
+    config: str | None, data_dir: str | None, scopes: str | None, glued: bool, alone: bool
 ) -> None:
     def flag(name: str, value: str | None) -> list[str]:
         return [] if value is None else [f"{name}={value}"] if glued else [name, value]
 
     words = [*flag("--config", config), "mcp", *flag("--scopes", scopes), *flag("--data-dir", data_dir)]
-    seen: list[tuple[Start, str]] = []
+    words += ["--no-forward"] if alone else []
+    seen: list[tuple[Start, str, bool]] = []
 
-    def remember(start: Start, wanted: str) -> int:
-        seen.append((start, wanted))
+    def remember(start: Start, wanted: str, *, forward: bool) -> int:
+        seen.append((start, wanted, forward))
         return 0
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stdio, "serve_mcp", remember)
+        patch.setattr(window, "open_window", remember)
         commands.run_commands(hoisted(words))
     quick = read_quickly(words)
     assert quick is not None
-    assert [(quick.start, quick.scopes)] == seen
+    assert [(quick.start, quick.scopes, quick.forward)] == seen
 
 
 def test_an_unforeseen_failure_is_owned_up_to(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,10 +205,55 @@ def test_the_data_directory_follows_the_same_precedence(tmp_path: Path) -> None:
     assert str(settings.origin("storage.directory")) == "--data-dir"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.com", "192.168.1.2"])  # noqa: S104 (refused)
-def test_only_loopback_is_listened_on(tmp_path: Path, host: str) -> None:
-    (problem,) = problems(tmp_path, f'[server]\nhost = "{host}"\n')
-    assert "loopback" in problem.message
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2"])  # noqa: S104 (refused)
+def test_without_encryption_only_loopback_is_listened_on(tmp_path: Path, host: str) -> None:
+    (problem,) = problems(tmp_path, f'[server]\nhosts = ["gateway.example"]\nhost = "{host}"\n')
+    assert "`tls_cert`" in problem.message
+    assert "`trusted_proxies`" in problem.message
+
+
+@pytest.mark.parametrize(
+    "lines", ['tls_cert = "cert.pem"\ntls_key = "/keys/key.pem"', 'trusted_proxies = ["10.0.0.5", "fd00::/64"]']
+)
+def test_with_encryption_others_may_be_listened_to(tmp_path: Path, lines: str) -> None:
+    path = write(tmp_path, f'[server]\nhost = "::"\nhosts = ["Gateway.Example"]\n{lines}\n')
+    server = load(config=path, environment={}).server
+    assert (server.hosts, server.looks_outward) == (("gateway.example",), True)
+    assert server.tls_cert in {None, tmp_path / "cert.pem"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        ('[server]\nhost = "example.com"', "an address of this machine"),
+        ('[server]\nhost = "0.0.0.0"\ntls_cert = "a"\ntls_key = "b"', "`hosts`"),
+        ('[server]\ntls_cert = "a"', "both"),
+        ('[server]\nhosts = ["gateway.example:443"]', "without port"),
+        ('[server]\nhosts = ["*"]', "without port"),
+        ('[server]\ncors_origins = ["*"]', 'no "*"'),
+        ('[server]\ncors_origins = ["https://app.example/"]', "origins"),
+        ('[server]\ncors_origins = ["null"]', "origins"),
+        ('[server]\ntrusted_proxies = ["0.0.0.0/0"]', "10.0.0.0/24"),
+        ('[server]\ntrusted_proxies = ["proxy.example"]', "10.0.0.0/24"),
+        ("[server]\nmax_body_mib = 17", "at most 16"),
+        ('[auth]\nissuer = "https://issuer.example"', "`audience`"),
+        ('[auth]\naudience = "https://gateway.example/mcp"', "`issuer`"),
+        (
+            '[auth]\nissuer = "https://i.example"\naudience = "a"\njwks_url = "https://i.example/k"\njwks_file = "k"',
+            "one of",
+        ),
+        ('[auth]\nissuer = "https://i.example"\naudience = "a"\njwks_url = "http://i.example/k"', "https"),
+    ],
+)
+def test_what_would_open_the_door_too_far_is_refused(tmp_path: Path, lines: str, complaint: str) -> None:
+    (problem,) = problems(tmp_path, f"{lines}\n")
+    assert complaint in problem.message
+
+
+def test_the_last_slash_of_an_issuer_counts(tmp_path: Path) -> None:
+    lines = 'issuer = "https://i.example/"\naudience = "a"\njwks_file = "keys.json"\n'
+    auth = load(config=write(tmp_path, f"[auth]\n{lines}"), environment={}).auth
+    assert (auth.issuer, auth.jwks_file) == ("https://i.example/", tmp_path / "keys.json")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from omniroute_agent.settings.private import owner_key, read_private, write_private
+from omniroute_agent.settings.private import owner_key, read_private, state_key, write_private
 from omniroute_agent.settings.problems import SettingsError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="file modes of POSIX")
@@ -21,6 +21,17 @@ def test_the_owner_key_is_made_once_and_then_found(tmp_path: Path) -> None:
 
 def test_two_owners_have_different_keys(tmp_path: Path) -> None:
     assert owner_key(tmp_path / "a") != owner_key(tmp_path / "b")
+
+
+def test_what_seals_states_is_another_key_that_is_made_and_found_in_the_same_way(tmp_path: Path) -> None:
+    key = state_key(tmp_path)
+    assert key.reveal().startswith("orsk_")
+    assert state_key(tmp_path) == key
+    assert owner_key(tmp_path).reveal()[5:] != key.reveal()[5:]
+    assert (tmp_path / "state.key").stat().st_mode & 0o077 == 0 or os.name != "posix"
+    write_private(tmp_path / "state.key", owner_key(tmp_path).reveal())
+    with pytest.raises(SettingsError, match="no state key; delete it"):
+        state_key(tmp_path)
 
 
 @posix
