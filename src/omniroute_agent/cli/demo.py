@@ -65,7 +65,7 @@ class _Story:
 async def _demo(settings: Settings, start: Start, model: str | None, prompt: str, story: _Story) -> dict[str, object]:
     if model is None:
         await _have_local_model(settings, story)
-    words = ["-P", "-m", "omniroute_agent", *start.words(), "mcp"]
+    words = ["-P", "-m", "omniroute_agent", *start.words(), "mcp", "--no-forward"]
     story.step("Start the server over stdio, as an editor does")
     story.page.line(f"  {Path(sys.executable).name} {' '.join(words)}", "dim")
     server = StdioServerParameters(command=sys.executable, args=words, env=own_environment())

@@ -24,11 +24,14 @@ class _Way:
 
 
 def open_window(start: Start, scopes: str, *, forward: bool = True) -> int:
-    """Serve MCP on stdin and stdout until the client leaves. One line on stderr says which way was taken."""
-    way = _way(start, scopes) if forward else "forwarding is switched off"
+    """Serve MCP on stdin and stdout until the client leaves. One line on stderr says which way was taken, where there
+    was a choice.
+    """
+    way = _way(start, scopes) if forward else ""
     # The imports in here are lazy: a window has one way or the other, and the second costs twenty times the first.
     if isinstance(way, str):
-        _say(f"MCP in this process: {way}.")
+        if way:
+            _say(f"MCP in this process: {way}.")
         from omniroute_agent.cli.stdio import serve_mcp  # noqa: PLC0415 (lazy)
 
         return serve_mcp(start, scopes, f"stdio-{SortableIds()()}")

@@ -95,7 +95,8 @@ async def test_nothing_but_protocol_is_on_stdout_and_the_end_of_stdin_ends_it(tm
                 answers.append(json.loads(await asyncio.wait_for(program.stdout.readline(), 20)))
         shown = await ended(program)
     assert [answer["id"] for answer in answers] == [1, 2]
-    assert (shown.code, shown.out, shown.err) == (0, "", "")
+    told = "MCP in this process: no gateway runs for this data directory.\n"
+    assert (shown.code, shown.out, shown.err) == (0, "", told)
 
 
 @POSIX

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import START
+from omniroute_agent.engine.breaker import PROBE_IN_FLIGHT
 from omniroute_agent.engine.decision import Exclusion
 from omniroute_agent.engine.eligibility import (
     ASSUMED_OUTPUT,
@@ -36,7 +37,8 @@ def reason(of: Candidate, asked: Request, need: Needs, at: Situation) -> str | N
         return "unavailable"
     if unserved := unmet(need, of.facts):
         return unserved[0]
-    if refusal := at.refusal(of):
+    # Whoever is just being tried out by one call stands behind the others; the plan sees to that.
+    if (refusal := at.refusal(of)) and refusal.reason != PROBE_IN_FLIGHT:
         return refusal.reason
     rooms = [room for room in rooms_of(of, asked, at) if room.enforced]
     price = of.facts.price
