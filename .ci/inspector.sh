@@ -2,7 +2,7 @@
 # Looks at the server through the MCP Inspector, as an IDE's developer would: strict schemas, both protocol eras, over
 # stdio, streamable HTTP and SSE.
 #
-#   .ci/inspector.sh [COMMAND [ARGUMENT ...]]        default: omniroute-agent mcp
+#   .ci/inspector.sh [COMMAND [ARGUMENT ...]]        default: omniroute-agent mcp with a data directory of its own
 #
 # SERVE      the program that serves HTTP (default omniroute-agent); empty: look at stdio alone
 # TOOL       the tool to call (default omniroute_get_health)
@@ -16,7 +16,11 @@ VERSION=2.12.0
 SERVE=${SERVE-omniroute-agent}
 TOOL=${TOOL:-omniroute_get_health}
 NODE_DIR=${NODE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/omniroute-ci/inspector}
-[ $# -gt 0 ] || set -- omniroute-agent mcp
+work=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || { kill "$server"; wait "$server"; } 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
+# A data directory of its own: what lies in the usual one is somebody's.
+[ $# -gt 0 ] || set -- omniroute-agent --data-dir "$work/stdio" mcp
 
 . "$(dirname "$0")/node.sh"
 install @modelcontextprotocol/inspector "$VERSION"
@@ -48,11 +52,9 @@ for era in legacy modern; do
 done
 
 [ -n "$SERVE" ] || exit 0
-work=$(mktemp -d)
 # Without a key, because the Inspector's command line has no way to send one; on loopback only.
-$SERVE --data-dir "$work/data" serve --no-auth --port 0 --json >"$work/ready" &
+$SERVE --data-dir "$work/http" serve --no-auth --port 0 --json >"$work/ready" &
 server=$!
-trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
 waited=0
 until [ -s "$work/ready" ]; do
     kill -0 "$server" 2>/dev/null || { echo "the server did not start" >&2; exit 1; }
