@@ -40,13 +40,9 @@ app.add_typer(
 )
 app.add_typer(config, name="config", epilog=examples("config", "config check"))
 app.add_typer(budget, name="budget", epilog=BUDGET_EXAMPLES)
-app.command("approve", epilog=examples("approve", "approve K7QX-M2PD-9TRA"))(approve)
 app.add_typer(cache, name="cache", epilog=CACHE_EXAMPLES)
 app.add_typer(keys, name="keys", epilog=KEY_EXAMPLES)
-add_figures(app)
 app.add_typer(audit, name="audit", epilog=AUDIT_EXAMPLES)
-app.command("ps", epilog=PS_EXAMPLES)(ps)
-add_installers(app)
 
 
 def run_commands(words: Sequence[str]) -> int:
@@ -185,10 +181,6 @@ def explain(
     from omniroute_agent.cli.explain import explain_request
 
     return explain_request(start_of(ctx), request_id, as_json=as_json)
-
-
-app.command(epilog=examples("feedback 01KAJQ4ZJ6S7V3T8W2X5Y9ABCD good"))(feedback)
-app.command(epilog=examples("learner", "learner --days 7"))(learner)
 
 
 @app.command(epilog=examples("demo", "demo --model ollama/llama3.2 --prompt 'Tell me a joke'"))
@@ -370,3 +362,12 @@ def config_check(ctx: typer.Context, as_json: Json = False) -> int:
     from omniroute_agent.cli.config import check
 
     return check(start_of(ctx), as_json=as_json)
+
+
+# Behind the commands above: help begins with what people come for.
+add_installers(app)
+add_figures(app)
+app.command("approve", epilog=examples("approve", "approve K7QX-M2PD-9TRA"))(approve)
+app.command(epilog=examples("feedback 01KAJQ4ZJ6S7V3T8W2X5Y9ABCD good"))(feedback)
+app.command(epilog=examples("learner", "learner --days 7"))(learner)
+app.command("ps", epilog=PS_EXAMPLES)(ps)
