@@ -37,7 +37,7 @@ FILES: dict[System, dict[str, str]] = {
 }
 
 
-def around(system: System, home: Path = HOME, here: Path = Path("/work"), **environment: str) -> Surroundings:
+def around(system: System, home: Path = HOME, here: Path = Path("/project"), **environment: str) -> Surroundings:
     return Surroundings(system, home, here, environment)
 
 
@@ -61,12 +61,12 @@ def test_variables_move_files_and_relative_ones_are_ignored() -> None:
 def test_a_project_has_its_file_where_the_client_knows_one() -> None:
     files = {name: client.file(around("linux"), project=True) for name, client in CLIENTS.items()}
     assert {name: str(path) for name, path in files.items() if path} == {
-        "claude-code": "/work/.mcp.json",
-        "cursor": "/work/.cursor/mcp.json",
-        "vscode": "/work/.vscode/mcp.json",
-        "codex": "/work/.codex/config.toml",
-        "gemini-cli": "/work/.gemini/settings.json",
-        "opencode": "/work/opencode.jsonc",
+        "claude-code": "/project/.mcp.json",
+        "cursor": "/project/.cursor/mcp.json",
+        "vscode": "/project/.vscode/mcp.json",
+        "codex": "/project/.codex/config.toml",
+        "gemini-cli": "/project/.gemini/settings.json",
+        "opencode": "/project/opencode.jsonc",
     }
 
 
