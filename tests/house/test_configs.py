@@ -13,7 +13,7 @@ from omniroute_agent.engine.nesting import expand
 from omniroute_agent.engine.strategies import STRATEGIES
 from omniroute_agent.engine.strategies.validation import validate
 from omniroute_agent.providers.table import PROVIDERS
-from omniroute_agent.settings import model as settings
+from omniroute_agent.settings.entries import Strategy
 from omniroute_agent.settings.sources import load
 
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"
@@ -62,4 +62,4 @@ def test_every_example_is_listed() -> None:
 
 def test_settings_and_rooms_use_the_same_words() -> None:
     """The settings may not import the rooms, so both spell this out."""
-    assert set(get_args(settings.Strategy)) == set(STRATEGIES)
+    assert set(get_args(Strategy)) == set(STRATEGIES)

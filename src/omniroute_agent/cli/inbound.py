@@ -10,7 +10,7 @@ from omniroute_agent.doors.hosts import LOOPBACK
 from omniroute_agent.doors.limits import InboundLimits
 from omniroute_agent.doors.listen import Certificate
 from omniroute_agent.kernel.ports import Ports
-from omniroute_agent.settings.model import AuthSettings, ServerSettings
+from omniroute_agent.settings.inbound import AuthSettings, ServerSettings
 
 _MIB: Final = 1024 * 1024
 

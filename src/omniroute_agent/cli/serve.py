@@ -20,7 +20,8 @@ from omniroute_agent.doors.mcp.server import make_server
 from omniroute_agent.doors.observing import HEALTH_PATHS, observing_routes
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.outside.logs import begin_logs
-from omniroute_agent.settings.model import ServerSettings, Settings
+from omniroute_agent.settings.inbound import ServerSettings
+from omniroute_agent.settings.model import Settings
 from omniroute_agent.settings.private import OWNER_KEY_FILE, owner_key
 from omniroute_agent.store.keys import KeyRows
 from omniroute_agent.tooling.parts import Parts

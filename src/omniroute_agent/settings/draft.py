@@ -7,18 +7,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
-from omniroute_agent.settings.model import (
+from omniroute_agent.settings.entries import (
     ComboSettings,
     ConnectionSettings,
-    Document,
     GuardSettings,
     ModelSettings,
-    Origin,
     PriceSettings,
-    Settings,
-    leaves,
-    variable,
 )
+from omniroute_agent.settings.model import Document, Origin, Settings, leaves, variable
 from omniroute_agent.settings.paths import CONFIG_VARIABLE, DIRECTORY_VARIABLE, absolute, default_directory
 from omniroute_agent.settings.problems import Problem, SettingsError, nearest
 from omniroute_agent.settings.toml_lines import Place, line_of, lines

@@ -10,16 +10,14 @@ from pydantic.fields import FieldInfo
 from omniroute_agent.kernel.money import usd
 from omniroute_agent.kernel.proxy import shown
 from omniroute_agent.kernel.secret import Secret
-from omniroute_agent.settings.model import (
+from omniroute_agent.settings.entries import (
     ComboSettings,
     ConnectionSettings,
     GuardSettings,
     ModelSettings,
     PriceSettings,
-    Settings,
-    leaves,
-    variable,
 )
+from omniroute_agent.settings.model import Settings, leaves, variable
 
 _TABLES: Mapping[str, type[BaseModel]] = {
     "[[connections]]": ConnectionSettings,

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.settings.draft import Draft
+from omniroute_agent.settings.entries import ConnectionSettings
 from omniroute_agent.settings.environment import environment as read_environment
-from omniroute_agent.settings.model import ConnectionSettings, Settings
+from omniroute_agent.settings.model import Settings
 from omniroute_agent.settings.paths import CONFIG_VARIABLE, absolute, default_config_path
 from omniroute_agent.settings.problems import Problem, unreadable
 from omniroute_agent.settings.values import is_loopback

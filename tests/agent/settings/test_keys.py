@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from omniroute_agent.settings.model import ConnectionSettings
+from omniroute_agent.settings.entries import ConnectionSettings
 from omniroute_agent.settings.sources import (
     child_environment,
     connection_key,
