@@ -23,13 +23,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import mcp_types as types
 import uvicorn
 import uvloop
-from mcp.server.caching import CacheHint
-from mcp.server.lowlevel import Server as LowLevel
+
+# Run as a program: the tests' own packages lie beside this folder.
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.bare import Message, bare_server
 
 RUNS = 5
 CALLS = 3000
@@ -41,7 +42,6 @@ META = {
     "io.modelcontextprotocol/clientCapabilities": {},
 }
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-Message = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -157,27 +157,7 @@ def _process(command: list[str], env: dict[str, str]) -> Iterator[str]:
 
 async def serve_bare(recording: Message) -> None:
     """What the SDK alone does: its low-level server and its HTTP app, on the same loop and parser."""
-    listed = types.ListToolsResult.model_validate(recording["list"])
-    answer = recording["call"]
-    schemas = {tool.name: tool.input_schema for tool in listed.tools}
-
-    async def list_tools(_ctx: Any, _params: Any) -> types.ListToolsResult:
-        return listed
-
-    async def call_tool(_ctx: Any, _params: Any) -> types.CallToolResult:
-        return types.CallToolResult(
-            content=[types.TextContent(type="text", text=answer["content"][0]["text"])],
-            structured_content=answer.get("structuredContent"),
-        )
-
-    server: LowLevel[Any] = LowLevel(
-        "bare",
-        version="1",
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
-        get_tool_input_schema=schemas.get,
-        cache_hints={"tools/list": CacheHint(60_000, "private")},
-    )
+    server = bare_server(recording)
     serving = uvicorn.Server(uvicorn.Config(server.streamable_http_app(), log_level="error", access_log=False))
     listening = socket.create_server(("127.0.0.1", 0))
     print(listening.getsockname()[1], flush=True)

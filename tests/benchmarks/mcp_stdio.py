@@ -20,13 +20,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import mcp_types as types
 import uvloop
-from mcp.server.caching import CacheHint
-from mcp.server.lowlevel import Server as LowLevel
 from mcp.server.stdio import stdio_server
+
+# Run as a program: the tests' own packages lie beside this folder.
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks.bare import Message, bare_server
 
 RUNS = 5
 CALLS = 1500
@@ -37,7 +39,6 @@ MODERN = {
     "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
     "io.modelcontextprotocol/clientCapabilities": {},
 }
-Message = dict[str, Any]
 
 
 class Server:
@@ -145,27 +146,7 @@ def record(command: list[str], call: Message) -> Message:
 
 async def serve_bare(recording: Message) -> None:
     """What the SDK alone does: its low-level server and its stdio transport."""
-    listed = types.ListToolsResult.model_validate(recording["list"])
-    answer = recording["call"]
-    schemas = {tool.name: tool.input_schema for tool in listed.tools}
-
-    async def list_tools(_ctx: Any, _params: Any) -> types.ListToolsResult:
-        return listed
-
-    async def call_tool(_ctx: Any, _params: Any) -> types.CallToolResult:
-        return types.CallToolResult(
-            content=[types.TextContent(type="text", text=answer["content"][0]["text"])],
-            structured_content=answer.get("structuredContent"),
-        )
-
-    server: LowLevel[Any] = LowLevel(
-        "bare",
-        version="1",
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
-        get_tool_input_schema=schemas.get,
-        cache_hints={"tools/list": CacheHint(60_000, "private")},
-    )
+    server = bare_server(recording)
     async with stdio_server() as (read, write):
         await server.run(read, write, server.create_initialization_options())
 

@@ -21,7 +21,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from benchmarks.mcp_stdio import Message, Server
+from benchmarks.bare import Message
+from benchmarks.mcp_stdio import Server
 
 RUNS = 5
 CALLS = 500
