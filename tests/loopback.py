@@ -88,10 +88,15 @@ class Loopback:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             request = await _read(reader)
-            self.seen.append(request)
-            await self._answer(request, reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+            writer.close()
+            return
+        self.seen.append(request)
+        try:
+            await self._answer(request, reader, writer)
+        except ConnectionError:
+            # It left while pieces were still being written, before the next pause could notice.
+            self.left.set()
         finally:
             writer.close()
 

@@ -187,6 +187,7 @@ async def test_uses_are_noted_once_a_minute_and_at_the_end(tmp_path: Path) -> No
         door.clock.advance(5)
         await door.ask(key)
         # Nobody waits for the note, so it may be on its way still.
+        noted = None
         for _ in range(1000):
             if noted := (await door.rows.all())[1][0].last_used_at:
                 break
