@@ -162,7 +162,10 @@ class _Window:
     def _request(self, message: Message) -> None:
         if self._modern is None and message.method != PROBE:
             self._modern = message.enveloped and message.method != "initialize"
-        if self._modern is None or self._modern:
+        if self._modern is None:
+            # A probe is answered in its turn: a handshake behind it, and then the end, must not overtake it.
+            self._pass_on(message.line, message.id, message.modern_headers())
+        elif self._modern:
             if message.method == "initialize":
                 self._refuse_handshake(message)
             else:
