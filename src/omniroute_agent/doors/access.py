@@ -55,10 +55,8 @@ def peer_of(scope: Scope, headers: Headers, access: Access) -> Peer:
     nearest = str(client[0]) if client else ""
     hosts = headers.get(b"host", ())
     scheme, host = str(scope.get("scheme", "http")), hosts[0] if hosts else b""
-    address = _address(nearest)
-    if not _within(address, access.proxies):
-        local = address is None or address.is_loopback
-        return Peer(address=nearest, scheme=scheme, host=host, direct=not local)
+    if not (access.proxies and _within(_address(nearest), access.proxies)):
+        return Peer(address=nearest, scheme=scheme, host=host, direct=not _local(nearest))
     forwarded_for, proto, named = (b",".join(headers.get(name, ())) for name in _FORWARDED)
     scheme = {b"https": "https", b"http": "http"}.get(_last(proto), scheme)
     shown = _last(named)
@@ -88,6 +86,12 @@ def _last(value: bytes) -> bytes:
 
 
 @lru_cache(maxsize=1024)
+def _local(text: str) -> bool:
+    """Of this machine, as is what has no address at all."""
+    address = _address(text)
+    return address is None or address.is_loopback
+
+
 @lru_cache(maxsize=1024)
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:

@@ -6,7 +6,7 @@ from a URL that a Host header could bend (CVE-2026-48710).
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -66,9 +66,11 @@ class Gate:
         limits: InboundLimits | None = None,
         open_paths: frozenset[str] = frozenset(),
         advice: Advice = _no_advice,
+        closing: Sequence[Callable[[], None]] = (),
     ) -> None:
         """`open_paths` need no credential: what they serve must be fit for anybody who reaches this server. `advice`
-        names the scopes that somebody without a credential should ask for.
+        names the scopes that somebody without a credential should ask for. `closing` is called when the server is told
+        to stop.
         """
         self._app = app
         self._holders = holders
@@ -80,6 +82,7 @@ class Gate:
         self._idle = IdleSessions(ports.monotonic, ports.new_id)
         self._turnstile = Turnstile(limits or InboundLimits(), ports.monotonic)
         self._streams = OpenStreams()
+        self._closing = closing
         self._closed = False
 
     @property
@@ -92,6 +95,9 @@ class Gate:
 
     def close(self) -> None:
         """Let nobody in any more and end the streams that only listen, so that a stopping server need not wait."""
+        if not self._closed:
+            for close in self._closing:
+                close()
         self._closed = True
         self._streams.end(lambda _: True)
 
@@ -117,6 +123,7 @@ class Gate:
             elif scope["path"].startswith(_DISCOVERY):
                 await self._discover(scope, peer, send)
             elif scope["path"] in self._open_paths:
+                scope[PEER] = peer
                 await self._app(scope, receive, send)
             else:
                 await self._pass(scope, headers, peer, receive, send)
@@ -186,15 +193,15 @@ class Gate:
                 return self._holders.anyone
             raise self._unauthorized(headers, peer, NotRecognised("A key is needed."))
         try:
-            found = {holder.id: holder for holder in [await self._holders.find(each) for each in presented]}
+            found = [await self._holders.find(each) for each in presented]
         except NotRecognised as unknown:
             raise self._unauthorized(headers, peer, unknown, error="invalid_token") from None
         except CannotTell as unable:
             raise Refusal(503, "unavailable", unable.message, unable.hint, _SOON) from None
         # Several credentials must agree: otherwise two layers could each read another one.
-        if len(found) > 1:
+        if any(other.id != found[0].id for other in found[1:]):
             raise self._unauthorized(headers, peer, NotRecognised("The keys sent do not agree."), error="invalid_token")
-        return found.popitem()[1]
+        return found[0]
 
     def _unauthorized(self, headers: Headers, peer: Peer, why: NotRecognised, *, error: str = "") -> Refusal:
         hint = why.hint or "Send a key as `Authorization: Bearer KEY` or `x-api-key: KEY`."

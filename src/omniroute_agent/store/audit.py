@@ -24,9 +24,9 @@ from omniroute_agent.kernel.errors import StoreUnavailable
 from omniroute_agent.kernel.masking import masked
 from omniroute_agent.store.database import Database
 
-LINGER_SECONDS: Final = 0.25
+LINGER_SECONDS: Final = 1.0
 """How long the first of a batch waits for others: one commit for them all."""
-BATCH: Final = 500
+BATCH: Final = 2000
 """Calls in one commit; so many do not linger."""
 MOST_WAITING: Final = 10_000
 """Calls kept in memory while the database cannot take them."""

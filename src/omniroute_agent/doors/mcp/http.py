@@ -1,9 +1,7 @@
 """MCP over HTTP: streamable HTTP at `/mcp` for both eras, HTTP+SSE at `/sse` for clients of the handshake era."""
 
-import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -29,8 +27,11 @@ from omniroute_agent.doors.keybook import KeyBook
 from omniroute_agent.doors.limits import InboundLimits
 from omniroute_agent.doors.mcp.envelope import MAX_MESSAGE
 from omniroute_agent.doors.mcp.needs import Needs
-from omniroute_agent.doors.mcp.posted import Posted
+from omniroute_agent.doors.mcp.posted import Posted, caller_in, is_modern
+from omniroute_agent.doors.mcp.quiet import Quiet
 from omniroute_agent.doors.mcp.sessions import Counted, OpenSessions
+from omniroute_agent.doors.mcp.telling import ListFollowers
+from omniroute_agent.doors.mcp.witness import Refused
 from omniroute_agent.doors.refusal import Refusal
 from omniroute_agent.doors.watch import Changed, watching
 from omniroute_agent.kernel.caller import Caller
@@ -41,7 +42,6 @@ SSE_DOOR: Final = "mcp-sse"
 
 _WHERE: Final = "MCP is at /mcp, for old clients at /sse."
 _MAX_SESSIONS: Final = 1000
-_SSE_SESSION: Final = re.compile(rb"(?:^|&)session_id=([0-9a-f]{32})(?:&|$)")
 
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -61,14 +61,17 @@ def http_app(
     routes: Sequence[BaseRoute] = (),
     open_paths: frozenset[str] = frozenset(),
     lifespans: Sequence[Lifespan] = (),
+    closing: Sequence[Callable[[], None]] = (),
     changed: Sequence[Changed] = (),
+    refused: Refused | None = None,
 ) -> Gate:
     """The whole HTTP side as one ASGI app, the gate outermost.
 
     `servers` makes the MCP server of a door (`mcp-http`, `mcp-sse`), with `caller_of` as its `who`. `keys` maps
     `holders.key_digest` to whom the key stands for, `book` and `credentials` know others; `anyone` is who comes in
     without one, for loopback tests. `needs` tells which scopes a message takes. Other doors bring their `routes`, the
-    paths among them that are open to everybody, and `lifespans`; `changed` hears of callers whose grant changed.
+    paths among them that are open to everybody, `lifespans`, and what is to be called when the server is told to stop
+    (`closing`); `changed` hears of callers whose grant changed, `refused` of calls whose caller lacks a scope.
     """
     bounds = limits or InboundLimits()
     asked = needs or Needs()
@@ -79,11 +82,16 @@ def http_app(
         max_request_body_size=MAX_MESSAGE,
     )
     sessions = OpenSessions(bounds.sessions, ports.monotonic)
-    _follow_lists(manager.app, sessions)
-    counted = Counted(_Owned(StreamableHTTPASGIApp(manager)), sessions, sessionless=_is_modern)
-    streamable = Posted(counted, bounds, asked, issuer)
+    followers = ListFollowers()
+    sse_server = servers(SSE_DOOR)
+    for server in (manager.app, sse_server):
+        _follow_lists(server, followers)
+    counted = Counted(_Owned(StreamableHTTPASGIApp(manager)), sessions, sessionless=is_modern)
+    outright = StreamableHTTPSessionManager(app=manager.app, json_response=True, max_request_body_size=MAX_MESSAGE)
+    quiet = Quiet(_Owned(StreamableHTTPASGIApp(outright)))
+    streamable = Posted(counted, bounds, asked, issuer, quiet=quiet, refused=refused)
     sse = SseServerTransport("/messages/", max_request_body_size=MAX_MESSAGE)
-    listen = _Owned(_Listen(servers(SSE_DOOR), sse, sessions))
+    listen = _Owned(_Listen(sse_server, sse, sessions))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -91,8 +99,9 @@ def http_app(
             for other in lifespans:
                 await stack.enter_async_context(other())
             await stack.enter_async_context(manager.run())
+            await stack.enter_async_context(outright.run())
             if book is not None:
-                told = (sessions.tell_changed, *changed)
+                told = (followers.tell_changed, *changed)
                 await stack.enter_async_context(watching(gate, book, ports, told))
             yield
 
@@ -120,31 +129,23 @@ def http_app(
         limits=bounds,
         open_paths=open_paths,
         advice=asked.of_headers,
+        closing=closing,
     )
     return gate
 
 
 def caller_of(ctx: ServerRequestContext[Any, Any]) -> Caller:
     """The caller the gate identified; a legacy MCP session names the session its calls count in."""
-    scope = cast("Request", ctx.request).scope
-    caller: Caller = scope[CALLER]
-    if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-        return caller  # that era has no sessions, whatever the headers say
-    if caller.door is not None:
-        return caller  # a window is a session, however often it shakes hands
-    session = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"mcp-session-id"), None)
-    if session is None and (found := _SSE_SESSION.search(scope["query_string"])):
-        session = found[1].decode("ascii")
-    return replace(caller, session=session) if session else caller
+    return caller_in(cast("Request", ctx.request).scope, modern=ctx.protocol_version in MODERN_PROTOCOL_VERSIONS)
 
 
-def _follow_lists(server: Server[Any], sessions: OpenSessions) -> None:
+def _follow_lists(server: Server[Any], followers: ListFollowers) -> None:
     """Promise the clients of the handshake era word of a changed list, and remember who wants it."""
 
     async def follow(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         answer = await call_next(ctx)
         if ctx.method == "tools/list" and ctx.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS:
-            sessions.lists_tools(caller_of(ctx).session, ctx.session)
+            followers.add(ctx.session, caller_of(ctx).id)
         elif ctx.method == "initialize" and isinstance(answer, dict):
             able = cast("dict[str, Any]", answer.get("capabilities", {}))
             tools = {**able.get("tools", {}), "listChanged": True}
@@ -152,12 +153,6 @@ def _follow_lists(server: Server[Any], sessions: OpenSessions) -> None:
         return answer
 
     server.middleware.append(follow)
-
-
-def _is_modern(scope: Scope) -> bool:
-    """As the SDK decides it: by the header alone, and unknown versions go the modern way."""
-    version = next((value for name, value in scope["headers"] if name == b"mcp-protocol-version"), None)
-    return version is not None and version.decode("latin-1") not in HANDSHAKE_PROTOCOL_VERSIONS
 
 
 async def _nothing_here(scope: Scope, _receive: Receive, send: Send) -> None:

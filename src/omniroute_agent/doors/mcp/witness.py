@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp.server.context import ServerRequestContext
@@ -10,15 +10,18 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams
 
 from omniroute_agent.kernel.caller import Caller
+from omniroute_agent.kernel.errors import NotAllowed
 from omniroute_agent.kernel.meter import Family
 
 if TYPE_CHECKING:  # a client is greeted before the rooms behind the tools are loaded
-    from omniroute_agent.outside.tracing import ToolSpan
+    from omniroute_agent.outside.tracing import Spans, ToolSpan
     from omniroute_agent.tooling.parts import Parts
 
 Context = ServerRequestContext[Any, Any]
 Wire = dict[str, Any]
 Call = Callable[[Context, CallToolRequestParams], Awaitable[Wire]]
+Refused = Callable[[Caller, Mapping[str, Any]], Awaitable[None]]
+"""Told the caller and the `params` of its call."""
 
 OK: Final = "ok"
 CANCELLED: Final = "cancelled"
@@ -91,6 +94,25 @@ class Witness:
             seen.request_id = _text(told.get("request_id"))
 
 
+def refusals(parts: Callable[[], Awaitable["Parts"]], door: str) -> Refused:
+    """Counts and records calls that the door itself refuses, because their caller lacks a scope. They have no span."""
+
+    async def refused(caller: Caller, params: Mapping[str, Any]) -> None:
+        name, arguments = str(params.get("name")), params.get("arguments")
+        call = CallToolRequestParams.model_construct(
+            name=name, arguments=arguments if isinstance(arguments, dict) else None
+        )
+        try:
+            seen = _Seen(await parts(), door, call, known=True)
+        except Exception as error:  # noqa: BLE001 (it is refused all the same)
+            _log.warning("A refused call of %s cannot be recorded: %s", name[:LONGEST_NAME], type(error).__name__)
+        else:
+            seen.outcome = NotAllowed.code
+            seen.end(caller)
+
+    return refused
+
+
 class _Seen:
     """One call while it runs."""
 
@@ -106,11 +128,11 @@ class _Seen:
         self.outcome = OK
         self.request_id: str | None = None
 
+    def spanned(self, ctx: Context) -> AbstractContextManager[None]:
+        return nullcontext() if self._parts.spans is None else self._spanned(self._parts.spans, ctx)
+
     @contextmanager
-    def spanned(self, ctx: Context) -> Iterator[None]:
-        if self._parts.spans is None:
-            yield
-            return
+    def _spanned(self, spans: "Spans", ctx: Context) -> Iterator[None]:
         # Imported here: there is a tracer, so it is loaded already.
         from omniroute_agent.outside.tracing import Received  # noqa: PLC0415 (lazy)
 
@@ -124,7 +146,7 @@ class _Seen:
             meta=ctx.meta,
             headers=headers,
         )
-        with self._parts.spans.tool_call(received) as self._span:
+        with spans.tool_call(received) as self._span:
             yield
 
     def refused(self, code: int) -> None:
