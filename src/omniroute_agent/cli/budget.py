@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from omniroute_agent.app import House
+from omniroute_agent.cli.callers import caller_ids
 from omniroute_agent.cli.house import in_house
 from omniroute_agent.cli.page import out, print_json
 from omniroute_agent.cli.start import Start
@@ -81,17 +82,19 @@ def set_guard(start: Start, name: str, wanted: Wanted, *, as_json: bool) -> int:
         check_name(name)
     except ValueError as error:
         raise InvalidRequest(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
-    change = Change(
-        limit=None if wanted.limit is None else read_limit(wanted.limit),
-        period=wanted.period,
-        action=wanted.action,
-        tier=wanted.tier,
-        caller=wanted.caller,
-        combo=wanted.combo,
-        enabled=wanted.on,
-    )
+    limit = None if wanted.limit is None else read_limit(wanted.limit)
 
     async def work(house: House) -> Guard:
+        caller = None if wanted.caller is None else (await caller_ids(house.parts.database, wanted.caller))[0]
+        change = Change(
+            limit=limit,
+            period=wanted.period,
+            action=wanted.action,
+            tier=wanted.tier,
+            caller=caller,
+            combo=wanted.combo,
+            enabled=wanted.on,
+        )
         guards = house.parts.guards
         if wanted.combo is not None:
             await house.parts.combos.named(wanted.combo)

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from omniroute_agent.cli.tree import Bare, Json, examples, start_of, tree
+from omniroute_agent.cli.tree import Bare, Json, OfCaller, examples, start_of, tree
 from omniroute_agent.kernel.guard import Action, GuardTier, Period
 
 BUDGET_EXAMPLES: Final = examples("budget", "budget set day --limit 5", "budget rm day")
@@ -35,7 +35,7 @@ def budget_set(
     period: Annotated[Period | None, typer.Option(help="Default: day. UTC; weeks start on Monday.")] = None,
     action: Annotated[Action | None, typer.Option(help="What happens beyond it. Default: block.")] = None,
     tier: Annotated[GuardTier | None, typer.Option(help="For degrade. Default: free.")] = None,
-    caller: Annotated[str | None, typer.Option(metavar="ID", help="Only calls of this caller.")] = None,
+    caller: OfCaller = None,
     combo: Annotated[str | None, typer.Option(metavar="NAME", help="Only calls through this combo.")] = None,
     on: Annotated[bool | None, typer.Option("--on/--off", help="Whether it is in force.")] = None,
     as_json: Json = False,
@@ -58,6 +58,32 @@ def budget_rm(
     from omniroute_agent.cli.budget import remove_guard
 
     return remove_guard(start_of(ctx), name, as_json=as_json)
+
+
+handles = tree(cls=Bare, help="Budget handles: shares of a budget that agents gave each other.")
+budget.add_typer(handles, name="handles", epilog=examples("budget handles", "budget handles revoke bh-3f9x2m7qtb"))
+
+
+@handles.command("ls", epilog=examples("budget handles ls", "budget handles ls --all --json"))
+def handles_ls(
+    ctx: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Those that were revoked or have expired, too.")] = False,
+    as_json: Json = False,
+) -> int:
+    """List the handles with who made them, what is spent, reserved, given on and left. Their texts are kept nowhere."""
+    from omniroute_agent.cli.handles import list_handles
+
+    return list_handles(start_of(ctx), every=every, as_json=as_json)
+
+
+@handles.command("revoke", epilog=examples("budget handles revoke bh-3f9x2m7qtb"))
+def handles_revoke(
+    ctx: typer.Context, handle: Annotated[str, typer.Argument(help="Its id.")], as_json: Json = False
+) -> int:
+    """End a handle and all that was split off it, at once. What of a share is left is its parent's again."""
+    from omniroute_agent.cli.handles import revoke_handle
+
+    return revoke_handle(start_of(ctx), handle, as_json=as_json)
 
 
 def approve(

@@ -6,6 +6,7 @@ import typer
 
 from omniroute_agent.cli.start import SCOPES
 from omniroute_agent.cli.tree import Bare, Json, examples, start_of, tree
+from omniroute_agent.kernel.guard import CalendarPeriod
 
 KEY_EXAMPLES: Final = examples("keys", "keys create --name laptop --scopes agent", "keys revoke laptop")
 
@@ -31,6 +32,7 @@ def keys_list(
         "keys create --name laptop",
         "keys create --name ci --scopes read:health,execute:completions --expires 30d",
         "keys create --name assistant --preset readonly --toolsets core --expires 2027-01-31",
+        "keys create --name swarm --budget 5 --budget-period week",
     ),
 )
 def keys_create(
@@ -45,6 +47,10 @@ def keys_create(
     tools: Annotated[str | None, typer.Option(metavar="NAMES", help="Show these tools.")] = None,
     exclude_tools: Annotated[str | None, typer.Option(metavar="NAMES", help="Never show these.")] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Show only tools that change nothing.")] = False,
+    budget: Annotated[str | None, typer.Option(metavar="USD", help="What its calls may cost per period.")] = None,
+    budget_period: Annotated[
+        CalendarPeriod | None, typer.Option(help="Default: day. UTC; weeks start on Monday.")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Make a key. It is shown once, and kept as a hash: nobody can look it up later.
@@ -62,11 +68,15 @@ def keys_create(
         tools=tools,
         exclude=exclude_tools,
         read_only=read_only or None,
+        budget=budget,
+        period=budget_period,
     )
     return create_key(start_of(ctx), wanted, as_json=as_json)
 
 
-@keys.command("set", epilog=examples("keys set laptop --scopes full", "keys set ci --expires never"))
+@keys.command(
+    "set", epilog=examples("keys set laptop --scopes full", "keys set ci --expires never", "keys set ci --budget 10")
+)
 def keys_set(
     ctx: typer.Context,
     key: Annotated[str, typer.Argument(help="Its name or id.")],
@@ -77,6 +87,8 @@ def keys_set(
     tools: Annotated[str | None, typer.Option(metavar="NAMES", help='Other tools, or "none".')] = None,
     exclude_tools: Annotated[str | None, typer.Option(metavar="NAMES", help='Others never to show, or "none".')] = None,
     read_only: Annotated[bool | None, typer.Option("--read-only/--read-write", help="Which tools to show.")] = None,
+    budget: Annotated[str | None, typer.Option(metavar="USD", help='Another budget, or "none".')] = None,
+    budget_period: Annotated[CalendarPeriod | None, typer.Option(help="Its period. Default: day.")] = None,
     as_json: Json = False,
 ) -> int:
     """Change what a key may do. What is not given stays; clients hear of it within a second."""
@@ -91,6 +103,8 @@ def keys_set(
         tools=tools,
         exclude=exclude_tools,
         read_only=read_only,
+        budget=budget,
+        period=budget_period,
     )
     return change_key(start_of(ctx), wanted, as_json=as_json)
 

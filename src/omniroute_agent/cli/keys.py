@@ -1,6 +1,7 @@
 """`keys`: who may call `serve`, and what."""
 
 import re
+import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -9,10 +10,13 @@ from typing import Any, Final
 from omniroute_agent.app import House
 from omniroute_agent.cli.failures import USAGE, CommandFailed
 from omniroute_agent.cli.house import in_house
+from omniroute_agent.cli.key_money import NONE, Budget, budget_json, budgets, change_of, money, per_period, read_budget
 from omniroute_agent.cli.page import err, out, print_json
 from omniroute_agent.cli.start import Start
 from omniroute_agent.doors.keybook import draw_key
+from omniroute_agent.engine.key_budgets import DEFAULT_PERIOD, clearing, setting
 from omniroute_agent.kernel.errors import Conflict, NotFound, not_found
+from omniroute_agent.kernel.guard import CalendarPeriod
 from omniroute_agent.kernel.scopes import PRESETS, parse_scopes
 from omniroute_agent.kernel.view import View
 from omniroute_agent.outside.ports import new_secret
@@ -25,7 +29,6 @@ _DEFAULT: Final = "agent"
 _NEVER: Final = "never"
 _SPAN: Final = re.compile(r"([1-9][0-9]{0,4})([dhm])")
 _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
-_NONE: Final = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,9 @@ class Wanted:
     tools: str | None
     exclude: str | None
     read_only: bool | None
+    budget: str | None = None
+    """USD; "none" takes it away."""
+    period: CalendarPeriod | None = None
 
 
 def create_key(start: Start, wanted: Wanted, *, as_json: bool) -> int:
@@ -47,9 +53,9 @@ def create_key(start: Start, wanted: Wanted, *, as_json: bool) -> int:
         check_name(wanted.name)
     except ValueError as error:
         raise _wrong(f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
-    scopes = _scopes(wanted) or PRESETS[_DEFAULT]
+    scopes, limit = _scopes(wanted) or PRESETS[_DEFAULT], read_budget(wanted.budget, wanted.period)
 
-    async def work(house: House) -> tuple[KeyRow, str]:
+    async def work(house: House) -> tuple[KeyRow, str, Budget]:
         now = house.parts.ports.now()
         drawn = draw_key(house.parts.ports.new_id, new_secret)
         made = KeyRow(
@@ -70,27 +76,35 @@ def create_key(start: Start, wanted: Wanted, *, as_json: bool) -> int:
                 )
             return made
 
-        return await KeyRows(house.parts.database).put(make), drawn.key.reveal()
+        also = None if limit is None else setting(limit, wanted.period or DEFAULT_PERIOD, now)
+        row = await KeyRows(house.parts.database).put(make, also)
+        return row, drawn.key.reveal(), (await budgets(house)).get(row.id)
 
-    row, key = in_house(start.settings(), work)
+    row, key, budget = in_house(start.settings(), work)
     if as_json:
-        print_json({"key": key, **_json(row)})
+        print_json({"key": key, **_json(row, budget)})
         return 0
     out().line(key)
     page = err()
     page.line(f"This is the one time it is shown. It is called {row.name}, id {row.id}, and may: {_said(row.scopes)}.")
+    if budget is not None:
+        page.line(f"All it does may cost {per_period(budget)}.")
     page.line("Callers send it as `Authorization: Bearer KEY`.", "dim")
     return 0
 
 
 def change_key(start: Start, wanted: Wanted, *, as_json: bool) -> int:
-    given = (wanted.scopes, wanted.preset, wanted.expires, wanted.toolsets, wanted.tools, wanted.exclude)
+    access = (wanted.scopes, wanted.preset, wanted.expires, wanted.toolsets, wanted.tools, wanted.exclude)
+    given = (*access, wanted.budget, wanted.period)
     if wanted.read_only is None and all(each is None for each in given):
         raise _wrong("Nothing is to be changed.", "Try `omniroute-agent keys set --help`.")
     scopes = _scopes(wanted)
+    clears = wanted.budget == NONE
+    limit = None if clears else read_budget(wanted.budget, wanted.period, changing=True)
 
-    async def work(house: House) -> KeyRow:
+    async def work(house: House) -> tuple[KeyRow, Budget]:
         now = house.parts.ports.now()
+        also = change_of(await budgets(house), limit, wanted.period, clears=clears, now=now)
 
         def change(row: KeyRow) -> KeyRow:
             return replace(
@@ -100,56 +114,64 @@ def change_key(start: Start, wanted: Wanted, *, as_json: bool) -> int:
                 expires_at=row.expires_at if wanted.expires is None else _end(wanted.expires, now),
             )
 
-        return await _changed(house, wanted.name, change)
+        row = await _changed(house, wanted.name, change, also)
+        return row, (await budgets(house)).get(row.id)
 
-    row = in_house(start.settings(), work)
+    row, budget = in_house(start.settings(), work)
     if as_json:
-        print_json(_json(row))
+        print_json(_json(row, budget))
     else:
-        out().line(f"{row.name} may now: {_said(row.scopes)}.")
+        cost = f" for up to {per_period(budget)}" if budget else ""
+        out().line(f"{row.name} may now: {_said(row.scopes)}{cost}.")
     return 0
 
 
 def revoke_key(start: Start, name: str, *, as_json: bool) -> int:
     async def work(house: House) -> KeyRow:
         now = house.parts.ports.now().timestamp()
-        return await _changed(house, name, lambda row: replace(row, revoked_at=now))
+        return await _changed(house, name, lambda row: replace(row, revoked_at=now), clearing)
 
     row = in_house(start.settings(), work)
     if as_json:
-        print_json(_json(row))
+        print_json(_json(row, None))
     else:
         out().line(f"{row.name} ({row.id}) is revoked. No running server lets it in any more within a second.")
     return 0
 
 
 def list_keys(start: Start, *, every: bool, as_json: bool) -> int:
-    async def work(house: House) -> list[tuple[KeyRow, str]]:
+    async def work(house: House) -> list[tuple[KeyRow, str, Budget]]:
         now = house.parts.ports.now()
         _, rows = await KeyRows(house.parts.database).all()
-        return [(row, _state(row, now)) for row in rows if every or _alive(row, now)]
+        known = await budgets(house)
+        return [(row, _state(row, now), known.get(row.id)) for row in rows if every or _alive(row, now)]
 
     found = in_house(start.settings(), work)
     if as_json:
-        print_json({"keys": [{**_json(row), "state": state} for row, state in found]})
+        print_json({"keys": [{**_json(row, budget), "state": state} for row, state, budget in found]})
         return 0
     page = out()
     if not found:
         page.line("There is no key yet. `omniroute-agent keys create --name laptop` makes one.")
         return 0
-    head = ("key", "id", "may", "shows", "expires", "last used", "state")
-    page.table(
-        head,
-        [
-            (row.name, row.id, _said(row.scopes), _shows(row.view), _day(row.expires_at), _day(row.last_used_at), state)
-            for row, state in found
-        ],
-    )
+    head = ("key", "id", "may", "shows", "budget", "expires", "last used", "state")
+    page.table(head, [_line(*each) for each in found])
     return 0
 
 
-async def _changed(house: House, name: str, change: Callable[[KeyRow], KeyRow]) -> KeyRow:
-    """
+def _line(row: KeyRow, state: str, budget: Budget) -> tuple[str, ...]:
+    may, shows = _said(row.scopes), _shows(row.view)
+    return row.name, row.id, may, shows, money(budget), _day(row.expires_at), _day(row.last_used_at), state
+
+
+async def _changed(
+    house: House,
+    name: str,
+    change: Callable[[KeyRow], KeyRow],
+    also: Callable[[sqlite3.Connection, KeyRow], None],
+) -> KeyRow:
+    """`also` is written in the same commit.
+
     Raises:
         NotFound: there is no such key, or it is no longer good.
     """
@@ -166,7 +188,7 @@ async def _changed(house: House, name: str, change: Callable[[KeyRow], KeyRow]) 
             )
         raise not_found("key", name, [row.name for row in rows if _alive(row, now)])
 
-    return await KeyRows(house.parts.database).put(make)
+    return await KeyRows(house.parts.database).put(make, also)
 
 
 def _scopes(wanted: Wanted) -> frozenset[str] | None:
@@ -199,8 +221,8 @@ def _view(before: View, wanted: Wanted, tools: Iterable[Tool]) -> View:
     said = read_view(
         [tool.name for tool in tools],
         toolsets=_without(toolsets, ALL),
-        tools=_without(named, _NONE),
-        exclude=_without(excluded, _NONE),
+        tools=_without(named, NONE),
+        exclude=_without(excluded, NONE),
     )
     return View(
         toolsets=before.toolsets if toolsets is None else said.toolsets,
@@ -259,7 +281,7 @@ def _shows(view: View) -> str:
     return ", ".join(parts) or "all"
 
 
-def _json(row: KeyRow) -> dict[str, Any]:
+def _json(row: KeyRow, budget: Budget) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": row.name,
@@ -268,6 +290,7 @@ def _json(row: KeyRow) -> dict[str, Any]:
         "tools": sorted(row.view.tools),
         "exclude_tools": sorted(row.view.exclude),
         "read_only": row.view.read_only,
+        "budget": None if budget is None else budget_json(*budget),
         "created_at": _time(row.created_at),
         "expires_at": _time(row.expires_at),
         "last_used_at": _time(row.last_used_at),

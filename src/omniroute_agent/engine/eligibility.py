@@ -38,15 +38,15 @@ ASSUMED_OUTPUT: Final = 256
 
 
 def rooms_of(candidate: Candidate, request: Request, situation: Situation) -> tuple[Room, ...]:
-    """Every guard an attempt at this candidate is held against: the standing ones, the request's budget, and what the
-    owner allowed it beyond the guards that ask.
+    """Every guard an attempt at this candidate is held against: the standing ones, the request's budget and its budget
+    handle, and what the owner allowed it beyond the guards that ask.
     """
     return _rooms_under(candidate.connection.guard, request, situation)
 
 
 def _rooms_under(own: str | None, request: Request, situation: Situation) -> tuple[Room, ...]:
     """The same by the guard of the candidate's connection."""
-    if not situation.rooms and request.budget is None:
+    if not situation.rooms and request.budget is None and situation.handle is None:
         return ()
     rooms = [room for name, room in situation.rooms.items() if name != ENVIRONMENT_GUARD or own == name]
     if request.agreed is not None and any(room.action == "ask" for room in rooms):
@@ -54,6 +54,8 @@ def _rooms_under(own: str | None, request: Request, situation: Situation) -> tup
         rooms.append(consent_room(request.id, request.agreed))
     if request.budget is not None:
         rooms.append(request_room(request.id, request.budget))
+    if situation.handle is not None:
+        rooms.append(situation.handle)
     return tuple(rooms)
 
 
@@ -147,7 +149,7 @@ def _held(rooms: Sequence[Room]) -> _Held:
 
 def _holding(request: Request, situation: Situation) -> Callable[[str | None], _Held] | None:
     """By the guard of a connection, of which only two kinds differ; None: nothing holds anyone."""
-    if not situation.rooms and request.budget is None:
+    if not situation.rooms and request.budget is None and situation.handle is None:
         return None
     kinds: dict[bool, _Held] = {}
 

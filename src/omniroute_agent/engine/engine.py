@@ -237,7 +237,7 @@ class Engine:
         self, run: Run, choice: Choice, candidate: Candidate, needs: Needs, situation: Situation, place: Place
     ) -> AsyncGenerator[_Content | Discarded, None]:
         """Reserve, attempt, settle. Whatever happens after the reservation, the attempt is settled."""
-        cap = _cap_now(run, choice, candidate, needs)
+        cap = _cap_now(run, choice, candidate, needs, situation)
         tried = Tried(
             attempt_id=self._ports.new_id(),
             target=choice.target,
@@ -284,7 +284,8 @@ class Engine:
         if isinstance(item, TextDelta | ReasoningDelta | ToolCallDelta):
             if tried.first_token is None:
                 tried.first_token = self._ports.monotonic()
-            if run.request.commit == "first":
+            commit = run.request.commit
+            if commit == "first" or (commit == "words" and not isinstance(item, ReasoningDelta)):
                 run.committed = True  # the commit point: no fallback after this line
             return item
         if isinstance(item, Finished) and not tried.produced and item.reason == "stop":
@@ -354,10 +355,10 @@ def _outcome(tried: Tried) -> Outcome:
     return "abandoned" if tried.produced else "failed"
 
 
-def _cap_now(run: Run, choice: Choice, candidate: Candidate, needs: Needs) -> int | None:
-    """The output cap for this hop: earlier attempts may have used up a part of the request's budget."""
-    price, budget = candidate.facts.price, run.request.budget
-    cap = choice.max_tokens
-    if price is None or budget is None or cap is None or needs.max_tokens is not None or not run.attempts:
+def _cap_now(run: Run, choice: Choice, candidate: Candidate, needs: Needs, situation: Situation) -> int | None:
+    """The output cap for this hop: earlier attempts may have used up a part of the request's budget or handle."""
+    price, cap, handle = candidate.facts.price, choice.max_tokens, situation.handle
+    limits = [limit for limit in (run.request.budget, handle.left if handle else None) if limit is not None]
+    if price is None or not limits or cap is None or needs.max_tokens is not None or not run.attempts:
         return cap
-    return affordable(price, needs.bound(candidate.model), max(budget - run.spent, 0), cap, run.ports.now()) or cap
+    return affordable(price, needs.bound(candidate.model), max(min(limits) - run.spent, 0), cap, run.ports.now()) or cap

@@ -46,6 +46,8 @@ class Room:
     source: Source = "settings"
     agreed: bool = False
     """The owner lets this request pass it."""
+    handle: bool = False
+    """It is a budget handle, of the id `guard`."""
 
     @property
     def left(self) -> int:
@@ -81,6 +83,7 @@ class Room:
             amount=amount,
             resets_at=self.resets_at,
             enforced=self.enforced,
+            handle=self.handle,
         )
 
     def note(self) -> str | None:
@@ -243,7 +246,7 @@ class Guards:
         now = self._ports.now()
         guard = replace(guard, source="stored", overrides=False, created_at=now.timestamp())
         fresh = before is None or not before.enabled or before.counted != guard.counted
-        counts = [_count(guard, now)] if fresh and _counts_alone(guard) else []
+        counts = [count_of(guard, now)] if fresh and _counts_alone(guard) else []
         await self._rows.put(guard, before=_stored(before), counts=counts, now=now.timestamp())
         return replace(guard, overrides=guard.name in self._defined)
 
@@ -266,7 +269,7 @@ class Guards:
     async def begin(self) -> None:
         """Let the settings' guards count what was spent before they were defined."""
         now = self._ports.now()
-        counts = [_count(guard, now) for guard in await self.all() if guard.enabled and _counts_alone(guard)]
+        counts = [count_of(guard, now) for guard in await self.all() if guard.enabled and _counts_alone(guard)]
         if counts:
             await self._rows.begin(counts, now.timestamp())
 
@@ -298,7 +301,8 @@ def _counts_alone(guard: Guard) -> bool:
     return guard.name != ENVIRONMENT_GUARD and _stands(guard)
 
 
-def _count(guard: Guard, now: datetime) -> Count:
+def count_of(guard: Guard, now: datetime) -> Count:
+    """Its present window, to begin with what the ledger has of it."""
     window = _standing_window(guard, now)
     return Count(
         guard=guard,

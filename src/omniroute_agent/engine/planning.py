@@ -8,6 +8,7 @@ from typing import Final
 from omniroute_agent.engine.bandit import ANY_TASK, may_learn
 from omniroute_agent.engine.candidates import Gathered, Gatherer
 from omniroute_agent.engine.extras import with_surcharge
+from omniroute_agent.engine.handles import Handles
 from omniroute_agent.engine.needs import Needs, needs_of
 from omniroute_agent.engine.plan import Planned, make_plan
 from omniroute_agent.engine.prefixes import prefixes_of
@@ -76,6 +77,7 @@ class Planner:
         gatherer: Gatherer,
         book: TargetBook,
         states: ComboStates,
+        handles: Handles,
         outcomes: Outcomes | None = None,
     ) -> None:
         """`outcomes`: what the learner remembers; None: it is off."""
@@ -83,6 +85,7 @@ class Planner:
         self._gatherer = gatherer
         self._book = book
         self._states = states
+        self._handles = handles
         self._outcomes = outcomes
         self._drawn: tuple[float, ...] | None = None
         """Shown by `foresee`, not yet used by `route`."""
@@ -91,7 +94,9 @@ class Planner:
         """The plan that `route` would make now. Changes nothing: the next request meets the same draws.
 
         Raises:
-            NotFound: no model or combo of that name.
+            NotFound: no model or combo of that name, or no such budget handle.
+            InvalidRequest: the budget handle is mistyped.
+            LimitReached: the budget handle has ended.
             NoRoute: there is no connection at all.
         """
         self._drawn = self._draws()
@@ -115,6 +120,7 @@ class Planner:
         return self._drawn or tuple(self._ports.dice.random() for _ in range(DRAWS))
 
     async def _look(self, request: Request, dice: tuple[float, ...]) -> Outlook:
+        handle = None if request.handle is None else await self._handles.room(request.handle)
         gathered = await self._gatherer.gather(request.chat.model, request.combo)
         if request.only is not None:
             gathered = gathered.narrowed(request.only)
@@ -130,6 +136,7 @@ class Planner:
         task = detected.task if detected else request.task
         situation = replace(
             situation,
+            handle=handle,
             dice=dice,
             stats=await self._book.stats() if strategy in MEASURED else {},
             stats_seconds=STATS_SECONDS,

@@ -8,9 +8,9 @@ from omniroute_agent.kernel.chat import Chat
 
 Task = Literal["coding", "review", "planning", "analysis", "debugging", "documentation"]
 
-CommitPoint = Literal["first", "result"]
-"""first: what is yielded reaches the caller at once, so no fallback after it. result: the caller sees one finished
-answer, so a broken attempt may still be replaced."""
+CommitPoint = Literal["first", "words", "result"]
+"""first: what is yielded reaches the caller at once, so no fallback after it. words: the same, of a caller who is told
+no reasoning. result: the caller sees one finished answer, so a broken attempt may still be replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,8 @@ class Request:
     task: Task | None = None
     budget: int | None = None
     """Nano-dollars this request may cost at most, over all attempts."""
+    handle: str | None = field(default=None, repr=False)
+    """The secret text of a budget handle that pays for it."""
     deadline: float
     """`ports.monotonic` at which the caller's time is up."""
     limits: TimeLimits = field(default_factory=TimeLimits)

@@ -14,13 +14,14 @@ from omniroute_agent.engine.candidates import Gatherer
 from omniroute_agent.engine.decision import Decision, Receipt, Reused
 from omniroute_agent.engine.engine import Engine
 from omniroute_agent.engine.events import Done, EngineEvent, told_again
+from omniroute_agent.engine.handles import Handles
 from omniroute_agent.engine.records import put_decision
 from omniroute_agent.engine.request import Request
 from omniroute_agent.engine.run import State
 from omniroute_agent.engine.sameness import answer_key, repeatable
-from omniroute_agent.engine.twins import Failed, Flight, Given, Twins
+from omniroute_agent.engine.twins import Failed, Flight, Given, Left, Twins
 from omniroute_agent.kernel.chat import ChatAnswer
-from omniroute_agent.kernel.errors import CallError, DeadlineExceeded, StoreUnavailable
+from omniroute_agent.kernel.errors import CallError, DeadlineExceeded, NoRoute, StoreUnavailable
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.store.cached import LARGEST_ENTRY, Bounds, CachedAnswers, CacheSize, Entry
 from omniroute_agent.store.decisions import Decisions
@@ -74,6 +75,7 @@ class Reuse:
         gatherer: Gatherer,
         ports: Ports,
         keeping: Keeping | None,
+        handles: Handles,
     ) -> None:
         """`keeping` None: every request is sent, and nothing is kept."""
         self._engine = engine
@@ -81,6 +83,7 @@ class Reuse:
         self._gatherer = gatherer
         self._ports = ports
         self._keeping = keeping
+        self._handles = handles
         self._twins = Twins()
         self.rows: Final = rows
         self.counts: Final = Counts()
@@ -100,6 +103,9 @@ class Reuse:
                     yield event
             return
         arrival = _Arrival(self._ports.now(), self._ports.monotonic())
+        if request.handle is not None:
+            # What is not good any more opens nothing, not even what costs nothing.
+            await self._handles.room(request.handle)
         gathered = await self._gatherer.gather(request.chat.model, request.combo)
         key = answer_key(request, [candidate.name for candidate in gathered.candidates], gathered.combo)
         failures = 0
@@ -132,6 +138,9 @@ class Reuse:
                 return
             flight.end(kept)
         except CallError as error:
+            if isinstance(error, NoRoute) and _bounded(request):
+                # Its own budget may be what excluded every target: another may have more.
+                flight.end(Left())
             flight.failed(error)
             raise
         finally:
@@ -252,7 +261,12 @@ class Reuse:
 
 def _cut_by_budget(request: Request, answer: ChatAnswer) -> bool:
     """Whether its own budget, which an equal request need not have, may have made the answer short."""
-    return answer.finish == "length" and request.budget is not None and request.chat.max_tokens is None
+    return answer.finish == "length" and _bounded(request) and request.chat.max_tokens is None
+
+
+def _bounded(request: Request) -> bool:
+    """Whether it brings a limit of its own along."""
+    return request.budget is not None or request.handle is not None
 
 
 def _because(first: str, how: Reused) -> str:

@@ -45,8 +45,8 @@ def _parts(chat: Chat) -> Iterator[Part]:
 def answer_key(request: Request, targets: Sequence[str], combo: Combo | None) -> str:
     """Digest of the caller and of everything that shapes the answer.
 
-    Not in it: the session, the request's id, its deadline and budget, and whether it is to be streamed. `targets` and
-    `combo` are what the name that was asked for stands for now, so an edited combo or alias answers anew.
+    Not in it: the session, the request's id, its deadline, budget and handle, and whether it is to be streamed.
+    `targets` and `combo` are what the name that was asked for stands for now, so an edited combo or alias answers anew.
     """
     order = None if combo is None else (combo.name, combo.strategy, dict(combo.options), combo.tier)
     return _digest(
@@ -55,8 +55,9 @@ def answer_key(request: Request, targets: Sequence[str], combo: Combo | None) ->
 
 
 def fingerprint(request: Request) -> str:
-    """What an idempotency key stands for: the answer's shape as above, and the most it may cost."""
-    return _digest([_VERSION, request.combo, request.task, request.budget, _words(request.chat)])
+    """What an idempotency key stands for: the answer's shape as above, the most it may cost and which handle pays."""
+    paying = [] if request.handle is None else [_digest(request.handle)]
+    return _digest([_VERSION, request.combo, request.task, request.budget, _words(request.chat), *paying])
 
 
 def _words(chat: Chat) -> JsonValue:

@@ -83,6 +83,8 @@ class Situation:
     locks: Mapping[tuple[str, str], ModelLock]
     rooms: Mapping[str, Room]
     """Standing guards by name."""
+    handle: Room | None = None
+    """The budget handle that the request brings along."""
     typical_output: int | None
     """Mean output tokens of recent answers; None without history."""
     dice: tuple[float, ...] = ()

@@ -32,6 +32,8 @@ class Hold(BaseModel):
     """UTC epoch seconds at which the window ends."""
     enforced: bool = True
     """False: it counts, and refuses nothing."""
+    handle: bool = False
+    """`guard` is the id of a budget handle, and what that has left at this moment is the limit."""
 
 
 class Intent(BaseModel):

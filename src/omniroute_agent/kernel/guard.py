@@ -9,6 +9,9 @@ from omniroute_agent.kernel.tier import Tier
 Period = Literal["session", "day", "week", "month"]
 """What one window spans. Days are UTC, weeks start on Monday."""
 
+CalendarPeriod = Literal["day", "week", "month"]
+"""The same for all sessions."""
+
 Action = Literal["block", "degrade", "alert", "ask"]
 """block: what may exceed the limit is not called. degrade: the same, and from `DEGRADE_FROM` of the limit on only
 targets of its tier or below. ask: beyond the limit the owner is asked. alert: told, never refused."""

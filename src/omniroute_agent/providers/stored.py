@@ -6,11 +6,12 @@ but does not have the master key cannot point a key at another server.
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from omniroute_agent.kernel.errors import StoreUnavailable
 from omniroute_agent.kernel.ports import Ports
@@ -77,9 +78,30 @@ Edit = Callable[[StoredConnection | None], StoredConnection]
 """What is there, if anything → what is to be there."""
 
 
+class Neighbour(Protocol):
+    """Somebody else in the same database whose secrets the same key seals. Called inside a job."""
+
+    def sealed(self, connection: sqlite3.Connection, sealer: "Sealer") -> tuple[bytes, ...]:
+        """Those that still open."""
+        ...
+
+    def reseal(self, connection: sqlite3.Connection, sealer: "Sealer", key: "MasterKey") -> None:
+        """Seal those under another key."""
+        ...
+
+
 class StoredConnections:
-    def __init__(self, rows: ConnectionRows, keys: Keys, ports: Ports, *, allow: Callable[[str], None]) -> None:
-        """`allow` lets the guard pass an address that the owner's row names."""
+    def __init__(
+        self,
+        rows: ConnectionRows,
+        keys: Keys,
+        ports: Ports,
+        *,
+        allow: Callable[[Sequence[str]], None],
+        neighbours: Sequence[Neighbour] = (),
+    ) -> None:
+        """`allow` lets the guard pass the addresses that the owner's rows name now, and no more those they named."""
+        self._neighbours = neighbours
         self._rows = rows
         self._keys = keys
         self._ports = ports
@@ -165,7 +187,15 @@ class StoredConnections:
                 for row, each in zip(rows, opened, strict=True)
             )
 
-        count = await self._rows.rewrite(reseal)
+        def reseal_neighbours(connection: sqlite3.Connection) -> None:
+            sealer = self._sealing()
+            sealed = [blob for neighbour in self._neighbours for blob in neighbour.sealed(connection, sealer)]
+            if sealed and not drawn:
+                drawn.append(sealer.new_key(sealed))
+            for neighbour in self._neighbours if drawn else ():
+                neighbour.reseal(connection, sealer, drawn[0])
+
+        count = await self._rows.rewrite(reseal, reseal_neighbours)
         if drawn:
             # Under the write lock, so that no other rotation draws its key meanwhile.
             await self._rows.alone(lambda: self._sealing().promote(drawn[0]))
@@ -185,10 +215,7 @@ class StoredConnections:
         self._look_at = self._ports.monotonic() + LOOK_SECONDS
 
     def _take(self, opened: tuple[StoredConnection, ...]) -> None:
-        for each in opened:
-            if each.base_url and each.enabled and not each.trouble:
-                with suppress(ValueError):  # written by another hand: the guard will not let it pass
-                    self._allow(each.base_url)
+        self._allow([each.base_url for each in opened if each.base_url and each.enabled and not each.trouble])
         specs = tuple(each.spec() for each in opened)
         if specs != self._specs:
             self._specs = specs

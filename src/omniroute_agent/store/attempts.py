@@ -7,6 +7,7 @@ from omniroute_agent.kernel.bill import Hold, Intent, Settlement
 from omniroute_agent.kernel.chat import Usage
 from omniroute_agent.kernel.errors import LimitReached
 from omniroute_agent.kernel.money import usd
+from omniroute_agent.store.handle_books import free_handle, hold_of_handle
 from omniroute_agent.store.sums import LARGEST, OpenAttempt, add_to_sums
 
 
@@ -46,6 +47,9 @@ def take_hold(connection: sqlite3.Connection, intent: Intent, hold: Hold) -> Non
     Raises:
         LimitReached: the guard has too little left.
     """
+    if hold.handle:
+        hold_of_handle(connection, intent, hold)
+        return
     connection.execute(
         "INSERT INTO guard_window (guard, win, spent_nano, reserved_nano, resets_at, touched_at) "
         "VALUES (?, ?, 0, 0, ?, ?) ON CONFLICT (guard, win) DO NOTHING",
@@ -175,3 +179,4 @@ def _free_holds(connection: sqlite3.Connection, attempt_id: str, at: float, *, c
         )
     if holds:
         connection.execute("DELETE FROM hold WHERE attempt_id = ?", (attempt_id,))
+    free_handle(connection, attempt_id, cost=cost)

@@ -88,14 +88,21 @@ class ConnectionRows:
 
         return await self.database.write(job)
 
-    async def rewrite(self, change: Callable[[tuple[ConnectionRow, ...], int], tuple[ConnectionRow, ...]]) -> int:
-        """Change every row in one transaction: all of them or none. Gives their number."""
+    async def rewrite(
+        self,
+        change: Callable[[tuple[ConnectionRow, ...], int], tuple[ConnectionRow, ...]],
+        after: Callable[[sqlite3.Connection], None] = lambda _: None,
+    ) -> int:
+        """Change every row in one transaction, and do what comes after it: all of it or nothing. Gives the number of
+        rows.
+        """
 
         def job(connection: sqlite3.Connection) -> int:
             version = _count(connection)
             rows = change(_rows(connection), version)
             for row in rows:
                 _write(connection, row)
+            after(connection)
             return len(rows)
 
         return await self.database.write(job)

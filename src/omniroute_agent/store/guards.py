@@ -66,26 +66,7 @@ class GuardRows:
 
         def job(connection: sqlite3.Connection) -> None:
             _expect(connection, guard.name, before)
-            connection.execute("DELETE FROM guard WHERE name = ?", (guard.name,))
-            connection.execute(
-                "INSERT INTO guard (name, limit_nano, period, action, tier, caller, session, combo, enabled, "
-                "created_at, created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    guard.name,
-                    guard.limit,
-                    guard.period,
-                    guard.action,
-                    guard.tier,
-                    guard.caller,
-                    guard.session,
-                    guard.combo,
-                    int(guard.enabled),
-                    guard.created_at,
-                    guard.created_by,
-                ),
-            )
-            for count in counts:
-                _begin(connection, count, now)
+            set_guard(connection, guard, counts, now)
 
         await self.database.write(job)
 
@@ -97,7 +78,7 @@ class GuardRows:
 
         def job(connection: sqlite3.Connection) -> None:
             _expect(connection, name, before)
-            connection.execute("DELETE FROM guard WHERE name = ?", (name,))
+            drop_guard(connection, name)
 
         await self.database.write(job)
 
@@ -110,6 +91,35 @@ class GuardRows:
                     _begin(connection, count, now)
 
         await self.database.write(job)
+
+
+def set_guard(connection: sqlite3.Connection, guard: Guard, counts: Sequence[Count], now: float) -> None:
+    """Inside a job: keep a guard, whatever was there of its name, and begin its windows anew."""
+    drop_guard(connection, guard.name)
+    connection.execute(
+        "INSERT INTO guard (name, limit_nano, period, action, tier, caller, session, combo, enabled, "
+        "created_at, created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            guard.name,
+            guard.limit,
+            guard.period,
+            guard.action,
+            guard.tier,
+            guard.caller,
+            guard.session,
+            guard.combo,
+            int(guard.enabled),
+            guard.created_at,
+            guard.created_by,
+        ),
+    )
+    for count in counts:
+        _begin(connection, count, now)
+
+
+def drop_guard(connection: sqlite3.Connection, name: str) -> None:
+    """Inside a job: forget a guard that was set at run time, if there is one."""
+    connection.execute("DELETE FROM guard WHERE name = ?", (name,))
 
 
 def _expect(connection: sqlite3.Connection, name: str, before: Guard | None) -> None:

@@ -41,15 +41,21 @@ class KeyRows:
         """The count of changes with the rows it stands for, oldest first."""
         return await self.database.read(lambda connection: (_changes(connection), _rows(connection)))
 
-    async def put(self, make: Callable[[tuple[KeyRow, ...]], KeyRow]) -> KeyRow:
-        """Write what `make` gives, in one transaction with the look at what was there. What it raises is passed on,
-        and nothing is written.
+    async def put(
+        self,
+        make: Callable[[tuple[KeyRow, ...]], KeyRow],
+        also: Callable[[sqlite3.Connection, KeyRow], None] | None = None,
+    ) -> KeyRow:
+        """Write what `make` gives, in one transaction with the look at what was there and with what `also` writes. What
+        they raise is passed on, and nothing is written.
         """
 
         def job(connection: sqlite3.Connection) -> KeyRow:
             row = make(_rows(connection))
             connection.execute("UPDATE caller_key_change SET count = count + 1 WHERE id = 1")
             _write(connection, row)
+            if also is not None:
+                also(connection, row)
             return row
 
         return await self.database.write(job)
@@ -66,12 +72,13 @@ class KeyRows:
 
 
 def forget_keys(connection: sqlite3.Connection, *, before: float, limit: int) -> int:
-    """Inside a job: delete keys that were revoked or had expired then; returns how many went."""
-    return connection.execute(
-        "DELETE FROM caller_key WHERE id IN "
-        "(SELECT id FROM caller_key WHERE revoked_at < ? OR expires_at < ? ORDER BY id LIMIT ?)",
-        (before, before, limit),
-    ).rowcount
+    """Inside a job: delete keys that were revoked or had expired then, with their budgets; returns how many went."""
+    old = connection.execute(
+        "SELECT id FROM caller_key WHERE revoked_at < ? OR expires_at < ? ORDER BY id LIMIT ?", (before, before, limit)
+    ).fetchall()
+    connection.executemany("DELETE FROM guard WHERE name = ?", old)
+    connection.executemany("DELETE FROM caller_key WHERE id = ?", old)
+    return len(old)
 
 
 def _changes(connection: sqlite3.Connection) -> int:

@@ -17,6 +17,7 @@ from omniroute_agent.store.guards import GuardState, read_state, read_stored
 from omniroute_agent.store.health import read_target, write_target
 from omniroute_agent.store.instances import dead_among
 from omniroute_agent.store.quota import write_readings
+from omniroute_agent.store.tasks import fail_left_tasks
 
 
 class NotAdmitted(Exception):
@@ -124,7 +125,9 @@ class Ledger:
         return await self.database.write(job)
 
     async def settle_orphans(self, directory: Path, now: float) -> tuple[Orphan, ...]:
-        """Settle what processes that died left open: outcome unknown, reservation kept. Their keys are free again."""
+        """Settle what processes that died left open: outcome unknown, reservation kept. Their keys are free again, and
+        the tasks they were working on have failed.
+        """
         known = await self.database.read(_instances)
         dead = dead_among(directory, [instance for instance in known if instance != self.instance])
         try:
@@ -159,6 +162,7 @@ def _bury(connection: sqlite3.Connection, dead: tuple[str, ...], now: float) -> 
     for instance in dead:
         orphans += _settle_left_open(connection, instance, now)
         _mark_unknown(connection, instance)
+        fail_left_tasks(connection, instance, now)
         connection.execute("DELETE FROM answer WHERE instance = ? AND document IS NULL", (instance,))
         connection.execute("DELETE FROM instance WHERE id = ?", (instance,))
     return tuple(orphans)

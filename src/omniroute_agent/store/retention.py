@@ -18,11 +18,13 @@ from omniroute_agent.store.consents import forget_consents
 from omniroute_agent.store.counts import forget_counts
 from omniroute_agent.store.database import Database
 from omniroute_agent.store.guards import forget_session_guards
+from omniroute_agent.store.handle_books import close_ended, forget_handles
 from omniroute_agent.store.health import forget_locks
 from omniroute_agent.store.keys import forget_keys
 from omniroute_agent.store.outcomes import forget_arms, forget_outcomes
 from omniroute_agent.store.quota import forget_readings
 from omniroute_agent.store.sums import forget_sums, move_horizon
+from omniroute_agent.store.tasks import forget_tasks
 
 BATCH: Final = 500
 """Rows per commit, so that requests never wait long behind the sweep."""
@@ -36,6 +38,8 @@ class Retention:
     decisions_days: int
     ledger_days: int
     audit_days: int = 90
+    tasks_days: int = 30
+    """For tasks that were given no end: how long after the last that happened to them they go."""
 
 
 _OLD_INTENTS: Final = "SELECT attempt_id FROM intent WHERE at < ? AND settled = 1 ORDER BY at LIMIT ?"
@@ -72,6 +76,10 @@ async def sweep(database: Database, *, now: float, keep: Retention) -> int:
     gone += await _all(database, partial(forget_calls, before=audit, limit=BATCH))
     gone += await _all(database, partial(forget_session_guards, before=now - 62 * DAY_SECONDS, limit=BATCH))
     gone += await _all(database, partial(forget_consents, before=now, limit=BATCH))
+    await _all(database, partial(close_ended, before=now, limit=BATCH))
+    gone += await _all(database, partial(forget_handles, before=decisions, limit=BATCH))
+    idle = now - keep.tasks_days * DAY_SECONDS
+    gone += await _all(database, partial(forget_tasks, before=now, idle_before=idle, limit=BATCH))
     # As long as the rows that name a caller: till then its id says whose they were.
     gone += await _all(database, partial(forget_keys, before=ledger, limit=BATCH))
     return gone

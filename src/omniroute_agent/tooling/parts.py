@@ -12,6 +12,7 @@ from omniroute_agent.engine.consents import Consents
 from omniroute_agent.engine.engine import Engine
 from omniroute_agent.engine.findings import Examiner
 from omniroute_agent.engine.guards import Guards
+from omniroute_agent.engine.handles import Handles
 from omniroute_agent.engine.request import TimeLimits
 from omniroute_agent.engine.resilience import Resilience
 from omniroute_agent.engine.reuse import Reuse
@@ -85,6 +86,7 @@ class Parts:
     database: Database
     checkup: Checkup
     guards: Guards
+    handles: Handles
     consents: Consents
     state_key: Callable[[], Secret]
     """Seals what a client keeps for the server between two calls; raises `StoreUnavailable`."""

@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from agent.store.bills import AT, as_it_is, hold, intent, settlement
+from agent.store.errands import an_errand
 from omniroute_agent.kernel.errors import LimitReached
 from omniroute_agent.kernel.health import ConnectionHealth, ModelLock, TargetHealth
 from omniroute_agent.store.answers import Answers
@@ -20,6 +21,7 @@ from omniroute_agent.store.database import Database
 from omniroute_agent.store.decisions import Decisions
 from omniroute_agent.store.instances import Instance, register
 from omniroute_agent.store.ledger import Ledger
+from omniroute_agent.store.tasks import TaskRows
 
 LIMIT = 1000
 # Tests import this module too; only as a program does it have words of its own.
@@ -90,8 +92,27 @@ async def write_much(database: Database) -> object:
     return longest
 
 
+async def work_on_tasks(database: Database) -> object:
+    """One task in the middle of its answer, one not begun, one just picked up, one that waits, one that is over."""
+    Instance.enter(DIRECTORY, NAME)
+    await register(database, NAME, door="test", version="1", at=AT)
+    rows = TaskRows(database)
+    for state in ("working", "submitted", "input-required", "auth-required", "completed"):
+        await rows.put(an_errand(state, state=state, instance=NAME), expected=None)
+    await rows.append("owner", "working", (b"half of ", b"an answer"))
+    taken = await rows.take("owner", "input-required", version=1, instance=NAME)
+    return "at work" if taken else "too late"
+
+
+async def race_for_tasks(database: Database) -> object:
+    """Pick up whatever waits, from the first to the last; gives the ids it got."""
+    rows = TaskRows(database)
+    taken = [await rows.take("owner", f"t{number}", version=1, instance=NAME) for number in range(200)]
+    return [row.id for row in taken if row is not None]
+
+
 WORK: dict[str, Callable[[Database], Awaitable[object]]] = {
-    work.__name__: work for work in (begin_a_request, spend, learn, write_much)
+    work.__name__: work for work in (begin_a_request, spend, learn, write_much, work_on_tasks, race_for_tasks)
 }
 
 

@@ -13,8 +13,10 @@ Bound = Literal[
 ]
 
 BOUNDS: dict[str, Bound] = {
+    "a2a_push": "retention",  # gone with its task
     "answer": "retention",
     "bench": "what the owner set up",
+    "budget_handle": "retention",
     "cached_answer": "retention",
     "caller_key": "retention",  # the living ones are what the owner set up
     "caller_key_change": "one row",
@@ -28,6 +30,7 @@ BOUNDS: dict[str, Bound] = {
     "decision": "retention",
     "guard": "what the owner set up",
     "guard_window": "retention",
+    "handle_hold": "retention",  # gone with the settlement of its attempt
     "hold": "retention",  # gone with the settlement of its attempt
     "instance": "retention",  # gone when another process finds it dead
     "intent": "retention",
@@ -50,6 +53,8 @@ BOUNDS: dict[str, Bound] = {
     "spend_month": "not written",
     "sum_horizon": "one row",  # one of each kind
     "synced_price": "what the owner set up",  # as many as its one source has
+    "task": "retention",
+    "task_chunk": "retention",  # gone with the end of its task, or with the task
     "tool_call": "retention",
     "usage_sum": "months",
 }

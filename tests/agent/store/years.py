@@ -1,15 +1,18 @@
 """A house's traffic over months in virtual time: whole days of requests, each day in one commit."""
 
 import sqlite3
+from dataclasses import replace
 from functools import partial
 
 from agent.store.bills import hold, intent, settlement
+from omniroute_agent.kernel.bill import Hold
 from omniroute_agent.kernel.chat import Usage
 from omniroute_agent.kernel.health import ConnectionHealth, ModelLock, TargetHealth
 from omniroute_agent.kernel.quota import QuotaReading
 from omniroute_agent.store.attempts import insert_intent, insert_settlement, open_attempt, take_hold
 from omniroute_agent.store.counts import draw
 from omniroute_agent.store.database import Database
+from omniroute_agent.store.handle_books import HandleRow, give, insert_handle
 from omniroute_agent.store.health import write_target
 from omniroute_agent.store.quota import write_readings
 from omniroute_agent.store.retention import DAY_SECONDS, Retention, sweep
@@ -57,6 +60,34 @@ def one_day(connection: sqlite3.Connection, *, day: int, requests: int) -> None:
                 (name, name, at, at + DAY_SECONDS, PLAN),
             )
     _one_trouble(connection, day)
+    _two_tasks(connection, day)
+    _one_share(connection, day)
+
+
+def _one_share(connection: sqlite3.Connection, day: int) -> None:
+    """A budget handle for a week with a share for an hour, of which something is spent."""
+    at = BEGIN + day * DAY_SECONDS
+    week = HandleRow(
+        id=f"w{day:05d}",
+        parent=None,
+        depth=0,
+        digest=b"d",
+        label=None,
+        minted_by="owner",
+        amount=100,
+        created_at=at,
+        expires_at=at + 7 * DAY_SECONDS,
+    )
+    hour = replace(week, id=f"h{day:05d}", parent=week.id, depth=1, amount=50, expires_at=at + 3600)
+    insert_handle(connection, week)
+    give(connection, hour)
+    insert_handle(connection, hour)
+    begun = intent(f"{hour.id}-0", request_id=hour.id, reserved=10, at=at)
+    insert_intent(connection, begun, "here")
+    take_hold(connection, begun, Hold(guard=hour.id, window="", limit=0, amount=10, handle=True))
+    opened = open_attempt(connection, begun.attempt_id)
+    assert opened is not None
+    insert_settlement(connection, opened, settlement(begun.attempt_id, 7, at=at + 2))
 
 
 def _one_trouble(connection: sqlite3.Connection, day: int) -> None:
@@ -67,6 +98,21 @@ def _one_trouble(connection: sqlite3.Connection, day: int) -> None:
     write_target(connection, model, health, health.model_copy(update={"lock": lock}))
     reading = QuotaReading(window="requests/day", unit="requests", limit=9.0, remaining=3.0, source="test", at=at)
     write_readings(connection, "one", model, [reading])
+
+
+def _two_tasks(connection: sqlite3.Connection, day: int) -> None:
+    """One that ended and is kept for a week, and one in the middle of whose answer a process died."""
+    at = BEGIN + day * DAY_SECONDS
+    for name, expires_at in (("done", at + 7 * DAY_SECONDS), ("cut", None)):
+        key = (f"{name}-{day}", at, at, at, expires_at, PLAN)
+        connection.execute(
+            "INSERT INTO task (owner, id, context_id, skill, state, status_at, note, version, created_at, updated_at, "
+            "expires_at, body) VALUES ('owner', ?, 'talk', 'smart-routing', 'failed', ?, '', 2, ?, ?, ?, ?)",
+            key,
+        )
+    connection.execute(
+        "INSERT INTO task_chunk (owner, task_id, number, body) VALUES ('owner', ?, 0, ?)", (f"cut-{day}", PLAN)
+    )
 
 
 async def live(database: Database, *, days: range, requests: int, sweep_every: int) -> None:
