@@ -85,9 +85,12 @@ class Loopback:
             f'key = "obviously-fake"\nmodels = ["{MODEL}"]\n{priced}'
         )
 
+    def reply_to(self, _request: Seen) -> Reply:
+        return self.replies[min(len(self.chats), len(self.replies)) - 1]
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            request = await _read(reader)
+            request = await read_request(reader)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
             return
@@ -105,7 +108,7 @@ class Loopback:
             listed = json.dumps({"object": "list", "data": [{"id": MODEL, "object": "model"}]}).encode()
             reply = Reply([listed], self.models_status, "application/json")
         else:
-            reply = self.replies[min(len(self.chats), len(self.replies)) - 1]
+            reply = self.reply_to(request)
         writer.write(
             f"HTTP/1.1 {reply.status} X\r\ncontent-type: {reply.content_type}\r\n"
             "transfer-encoding: chunked\r\nconnection: close\r\n\r\n".encode()
@@ -134,7 +137,7 @@ class Loopback:
         return watching in done
 
 
-async def _read(reader: asyncio.StreamReader) -> Seen:
+async def read_request(reader: asyncio.StreamReader) -> Seen:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.split("\r\n")
     method, path, _ = first.split(" ", 2)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from omniroute_agent import __version__
 from omniroute_agent.caretakers import Caretaker, keep_house
+from omniroute_agent.doors.a2a.push.sealed import HookSecrets
 from omniroute_agent.engine.advice import Adviser
 from omniroute_agent.engine.candidates import Gatherer
 from omniroute_agent.engine.combos import Combo, ComboBook
@@ -21,6 +22,7 @@ from omniroute_agent.engine.consents import Consents
 from omniroute_agent.engine.engine import Engine
 from omniroute_agent.engine.findings import Examiner
 from omniroute_agent.engine.guards import Guards
+from omniroute_agent.engine.handles import Handles
 from omniroute_agent.engine.learner import Learner
 from omniroute_agent.engine.measures import Measures
 from omniroute_agent.engine.planning import Planner
@@ -36,7 +38,7 @@ from omniroute_agent.kernel.news import News
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.outside.addresses import AllowedOrigins
-from omniroute_agent.outside.ports import quiet_http_logs, real_ports
+from omniroute_agent.outside.ports import new_secret, quiet_http_logs, real_ports
 from omniroute_agent.providers.catalogue import Catalogue
 from omniroute_agent.providers.discovery import (
     ENVIRONMENT_GUARD,
@@ -71,6 +73,7 @@ from omniroute_agent.store.consents import ConsentRows
 from omniroute_agent.store.database import Database
 from omniroute_agent.store.decisions import Decisions
 from omniroute_agent.store.guards import GuardRows
+from omniroute_agent.store.handles import HandleRows
 from omniroute_agent.store.health import HealthBook
 from omniroute_agent.store.heartbeat import BEAT_SECONDS, Heartbeat
 from omniroute_agent.store.instances import Instance, register
@@ -101,6 +104,10 @@ class House:
     tools: tuple[Tool, ...]
     local: LocalModel
     stored: StoredConnections
+    keys: MasterKeys
+    """Seal what is kept secret in the database."""
+    origins: AllowedOrigins
+    """Off the public internet, and reached all the same."""
     proxies: Proxies
 
 
@@ -133,12 +140,24 @@ async def open_house(
             _spans(settings) as spans,
             _database(settings, given, door, scopes) as (database, ledger, orphans),
         ):
-            stored = _stored(settings, given, origins, database, environment)
+            keys = _keys(settings, environment)
+            stored = StoredConnections(
+                ConnectionRows(database), keys, given, allow=origins.list_anew, neighbours=(HookSecrets(),)
+            )
             connections = _connections(settings, given, origins, local, stored, environment)
             proxies = _proxies(settings)
             parts = _parts(settings, given, connections, proxies, database, ledger, orphans, spans)
             await parts.guards.begin()
-            house = House(settings=settings, parts=parts, tools=tools, local=local, stored=stored, proxies=proxies)
+            house = House(
+                settings=settings,
+                parts=parts,
+                tools=tools,
+                local=local,
+                stored=stored,
+                keys=keys,
+                origins=origins,
+                proxies=proxies,
+            )
             async with parts.audit.kept(), _kept(caretakers_of(house, database) if caretakers else (), given):
                 yield house
     finally:
@@ -210,7 +229,12 @@ async def _database(
 def caretakers_of(house: House, database: Database) -> tuple[Caretaker, ...]:
     """The house's periodic work."""
     kept = house.settings.retention
-    keep = Retention(decisions_days=kept.decisions_days, ledger_days=kept.ledger_days, audit_days=kept.audit_days)
+    keep = Retention(
+        decisions_days=kept.decisions_days,
+        ledger_days=kept.ledger_days,
+        audit_days=kept.audit_days,
+        tasks_days=house.settings.a2a.retention_days,
+    )
     now = house.parts.ports.now
 
     async def tidy() -> None:
@@ -257,17 +281,11 @@ def _specs(settings: Settings, environment: Mapping[str, str] | None) -> tuple[C
     )
 
 
-def _stored(
-    settings: Settings,
-    ports: Ports,
-    origins: AllowedOrigins,
-    database: Database,
-    environment: Mapping[str, str] | None,
-) -> StoredConnections:
+def _keys(settings: Settings, environment: Mapping[str, str] | None) -> MasterKeys:
     def places() -> tuple[KeyPlace, ...]:
         return key_places(settings.directory, keyring=settings.secrets.keyring, environment=environment)
 
-    return StoredConnections(ConnectionRows(database), MasterKeys(places), ports, allow=origins.allow)
+    return MasterKeys(places)
 
 
 def _proxies(settings: Settings) -> Proxies:
@@ -390,6 +408,7 @@ def _parts(
         _combos(settings), ComboRows(database), connections, ports, default=settings.routing.default_combo
     )
     guards = Guards(_guards(settings), GuardRows(database), ports)
+    handles = Handles(HandleRows(database), ports, new_secret)
     consents = Consents(ConsentRows(database), ports)
     news = News()
     decisions = Decisions(database, ledger.instance)
@@ -412,6 +431,7 @@ def _parts(
             gatherer=gatherer,
             book=TargetBook(database, ports),
             states=ComboStates(database),
+            handles=handles,
             outcomes=outcomes if settings.routing.learner else None,
         ),
         ledger=ledger,
@@ -430,6 +450,7 @@ def _parts(
         gatherer=gatherer,
         ports=ports,
         keeping=_keeping(settings),
+        handles=handles,
     )
     limits = settings.limits
     return Parts(
@@ -467,6 +488,7 @@ def _parts(
         database=database,
         checkup=Checkup(database, ports),
         guards=guards,
+        handles=handles,
         consents=consents,
         state_key=partial(_state_key, settings.directory),
         news=news,

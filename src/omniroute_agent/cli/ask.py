@@ -1,23 +1,19 @@
 """`ask`: one prompt, the answer as it comes, one line of receipt."""
 
-import sys
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
 
 from omniroute_agent.app import House
 from omniroute_agent.cli.failures import USAGE, CommandFailed
 from omniroute_agent.cli.house import DOOR, in_house, owner
 from omniroute_agent.cli.page import Page, err, out, print_json
+from omniroute_agent.cli.prompts import prompt_of
 from omniroute_agent.cli.receipt import receipt_line
 from omniroute_agent.cli.start import Start
 from omniroute_agent.engine.events import Done
 from omniroute_agent.engine.request import Request, Task
 from omniroute_agent.kernel.chat import Chat, Message, Reasoning, ReasoningDelta, Text, TextDelta, ToolCall
 from omniroute_agent.kernel.money import nano_from_usd
-
-_STDIN: Final = "-"
-_MAX_STDIN: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,42 +110,9 @@ def _as_json(done: Done) -> dict[str, object]:
 
 
 def _messages(question: Question) -> tuple[Message, ...]:
-    prompt = _prompt(question.words)
+    prompt = prompt_of(question.words, "ask")
     system = (Message("system", (Text(question.system),)),) if question.system else ()
     return (*system, Message("user", (Text(prompt),)))
-
-
-def _prompt(words: tuple[str, ...]) -> str:
-    """The words with `-` replaced by stdin; stdin alone when there are no words and something is piped in.
-
-    Raises:
-        CommandFailed: there is no prompt.
-    """
-    if not words and not sys.stdin.isatty():
-        words = (_STDIN,)
-    if words.count(_STDIN) > 1:
-        raise _wrong("`-` stands for stdin and may be given once.")
-    if _STDIN in words:
-        before, after = words[: words.index(_STDIN)], words[words.index(_STDIN) + 1 :]
-        pieces = [" ".join(before), _stdin(), " ".join(after)]
-        prompt = "\n\n".join(piece for piece in pieces if piece)
-    else:
-        prompt = " ".join(words)
-    if not prompt.strip():
-        raise _wrong(
-            "There is no prompt.", "Write it behind `ask`, or pipe it in: `omniroute-agent ask - < notes.txt`."
-        )
-    return prompt
-
-
-def _stdin() -> str:
-    content = sys.stdin.buffer.read(_MAX_STDIN + 1)
-    if len(content) > _MAX_STDIN:
-        raise _wrong(f"What comes in on stdin is longer than {_MAX_STDIN // 1024 // 1024} MiB.")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _wrong(f"What comes in on stdin is not UTF-8 text (byte {error.start}).") from None
 
 
 def _budget(text: str | None) -> int | None:

@@ -8,6 +8,7 @@ import typer
 from typer.exceptions import TyperException
 
 from omniroute_agent import __version__
+from omniroute_agent.cli.a2a_commands import A2A_EXAMPLES, a2a
 from omniroute_agent.cli.audit_commands import AUDIT_EXAMPLES, PS_EXAMPLES, audit, ps
 from omniroute_agent.cli.budget_commands import BUDGET_EXAMPLES, approve, budget
 from omniroute_agent.cli.cache_commands import CACHE_EXAMPLES, cache
@@ -43,6 +44,7 @@ app.add_typer(budget, name="budget", epilog=BUDGET_EXAMPLES)
 app.add_typer(cache, name="cache", epilog=CACHE_EXAMPLES)
 app.add_typer(keys, name="keys", epilog=KEY_EXAMPLES)
 app.add_typer(audit, name="audit", epilog=AUDIT_EXAMPLES)
+app.add_typer(a2a, name="a2a", epilog=A2A_EXAMPLES)
 
 
 def run_commands(words: Sequence[str]) -> int:
@@ -104,7 +106,10 @@ def mcp(
 @app.command(epilog=examples("serve", "serve --port 9000"))
 def serve(
     ctx: typer.Context,
-    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Loopback address to listen on.")] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Address to listen on; others than loopback need TLS or a proxy."),
+    ] = None,
     port: Annotated[int | None, typer.Option(metavar="N", help="Port to listen on; 0 takes a free one.")] = None,
     no_auth: Annotated[
         bool, typer.Option("--no-auth", help="Let anyone on this machine in without a key; for tests.")
@@ -115,10 +120,10 @@ def serve(
     read_only: ReadOnly = False,
     as_json: Json = False,
 ) -> int:
-    """Serve MCP over HTTP.
+    """Serve MCP and A2A over HTTP.
 
-    It is at /mcp, for older clients at /sse. Callers need the owner key; the first start writes it to a file that only
-    you can read, and says which.
+    It is at /mcp, for older clients at /sse. Callers need a key: the owner key, which the first start writes to a file
+    that only you can read, or one of `keys create`.
     """
     from omniroute_agent.cli.serve import serve_http_door
 

@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 def _matters(key: str) -> bool:
     """Where a gateway listens and whom it lets in is its own affair, and where the data lie is known by now."""
-    return key == "server.windows" or not (key.startswith("server.") or key == "storage.directory")
+    return key == "server.windows" or not (key.startswith(("server.", "a2a.")) or key == "storage.directory")
 
 
 class Note:

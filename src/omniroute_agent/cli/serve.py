@@ -4,6 +4,7 @@ import gc
 
 from omniroute_agent import __version__
 from omniroute_agent.app import open_house
+from omniroute_agent.cli.agent_door import agent_door
 from omniroute_agent.cli.inbound import access_of, certificate_of, issuer_of, limits_of, tokens_of
 from omniroute_agent.cli.loop import run
 from omniroute_agent.cli.page import err, print_json
@@ -12,11 +13,13 @@ from omniroute_agent.cli.shown import shown
 from omniroute_agent.cli.start import Start
 from omniroute_agent.doors.holders import Holder, key_digest
 from omniroute_agent.doors.keybook import KeyBook
-from omniroute_agent.doors.listen import serve_http, url_of
+from omniroute_agent.doors.listen import MCP_IS_AT, serve_http, url_of
+from omniroute_agent.doors.mcp.http import DOOR as MCP_DOOR
 from omniroute_agent.doors.mcp.http import caller_of, http_app
 from omniroute_agent.doors.mcp.needs import Needs
 from omniroute_agent.doors.mcp.offered import needs_of
 from omniroute_agent.doors.mcp.server import make_server
+from omniroute_agent.doors.mcp.witness import refusals
 from omniroute_agent.doors.observing import HEALTH_PATHS, observing_routes
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.outside.logs import begin_logs
@@ -53,6 +56,7 @@ async def _serve(settings: Settings, start: Start, key: Secret | None, *, as_jso
             return house.parts
 
         view = shown(settings, house.tools)
+        agent = agent_door(house, keys=key is not None)
         app = http_app(
             lambda door: make_server(house.tools, parts, caller_of, door=door, version=__version__, view=view),
             {} if key is None else {key_digest(key): _OWNER},
@@ -64,9 +68,12 @@ async def _serve(settings: Settings, start: Start, key: Secret | None, *, as_jso
             limits=limits_of(settings.server),
             needs=Needs(house.tools, needs_of(house.tools)),
             changed=(house.parts.news.grants_changed,),
+            refused=refusals(parts, MCP_DOOR),
             anyone=_OWNER if key is None else None,
-            routes=observing_routes(house.parts),
-            open_paths=HEALTH_PATHS if settings.server.open_health else frozenset(),
+            routes=[*observing_routes(house.parts), *agent.routes],
+            open_paths=agent.open_paths | (HEALTH_PATHS if settings.server.open_health else frozenset()),
+            lifespans=agent.lifespans,
+            closing=agent.closing,
         )
         host = settings.server.host
         note = Note(settings, start, key, house.parts.ledger.instance)
@@ -77,7 +84,15 @@ async def _serve(settings: Settings, start: Start, key: Secret | None, *, as_jso
             _tell_ready(settings, taken, needs_key=key is not None, as_json=as_json)
 
         certificate = certificate_of(settings.server)
-        await serve_http(app, host, settings.server.port, ready=ready, leaving=note.remove, certificate=certificate)
+        await serve_http(
+            app,
+            host,
+            settings.server.port,
+            ready=ready,
+            leaving=note.remove,
+            certificate=certificate,
+            serves=f"{MCP_IS_AT}; A2A at /a2a" if settings.a2a.enabled else MCP_IS_AT,
+        )
 
 
 def _tell_ready(settings: Settings, port: int, *, needs_key: bool, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from omniroute_agent.doors.impatient import BODY_SECONDS, HEADER_SECONDS, impati
 from omniroute_agent.doors.serving import CannotServe, stopped_by_signals
 
 DRAIN_SECONDS: Final = 10
+MCP_IS_AT: Final = "MCP at /mcp, for old clients at /sse"
 _BACKLOG: Final = 2048
 _KEEP_ALIVE_SECONDS: Final = 75
 
@@ -40,10 +41,12 @@ async def serve_http(
     certificate: Certificate | None = None,
     header_seconds: float = HEADER_SECONDS,
     body_seconds: float = BODY_SECONDS,
+    serves: str = MCP_IS_AT,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let requests under way finish for at most `drain_seconds`.
 
-    `ready` is told the port once connections are accepted; port 0 takes a free one. One line on stderr says where.
+    `ready` is told the port once connections are accepted; port 0 takes a free one. One line on stderr says where, and
+    what it `serves`.
     `leaving` is called while the port is still ours.
 
     Raises:
@@ -68,7 +71,7 @@ async def serve_http(
                 timeout_graceful_shutdown=drain_seconds,
                 **_tls(certificate),
             ),
-            started=lambda: _announce(url_of(host, taken, secure=certificate is not None), taken, ready),
+            started=lambda: _announce(url_of(host, taken, secure=certificate is not None), serves, taken, ready),
         )
 
         def stop() -> None:
@@ -107,8 +110,8 @@ def url_of(host: str, port: int, *, secure: bool) -> str:
     return f"{'https' if secure else 'http'}://{shown}:{port}"
 
 
-def _announce(url: str, port: int, ready: Callable[[int], None] | None) -> None:
-    sys.stderr.write(f"Listening on {url} (MCP at /mcp, for old clients at /sse).\n")
+def _announce(url: str, serves: str, port: int, ready: Callable[[int], None] | None) -> None:
+    sys.stderr.write(f"Listening on {url} ({serves}).\n")
     sys.stderr.flush()
     if ready is not None:
         ready(port)

@@ -95,6 +95,21 @@ class Spans:
         ) as span:
             yield ToolSpan(span)
 
+    @contextmanager
+    def task(
+        self, skill: str, carrier: Mapping[str, Any], attributes: Mapping[str, str]
+    ) -> Generator[ToolSpan, None, None]:
+        """The same for a task of the A2A door, which continues the trace that its request named."""
+        with self._tracer.start_as_current_span(
+            f"invoke_agent {skill}",
+            kind=SpanKind.SERVER,
+            attributes={"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": SERVICE, **attributes},
+            context=_context(carrier),
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            yield ToolSpan(span)
+
     def __call__(self, ended: Ended) -> None:
         """Write the span of an upstream call that is over."""
         if not isinstance(ended, AttemptEnded):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from omniroute_agent.settings.a2a import A2aSettings
 from omniroute_agent.settings.entries import (
     ComboSettings,
     ConnectionSettings,
@@ -49,6 +50,7 @@ class Document(Section):
 
     server: ServerSettings
     auth: AuthSettings
+    a2a: A2aSettings
     storage: StorageSettings
     limits: LimitSettings
     budget: BudgetSettings

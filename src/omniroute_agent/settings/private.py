@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.settings.problems import Problem, SettingsError, unreadable
@@ -14,7 +14,10 @@ OWNER_KEY_FILE: Final = "owner.key"
 OWNER_KEY_PREFIX: Final = "orak_"
 STATE_KEY_FILE: Final = "state.key"
 STATE_KEY_PREFIX: Final = "orsk_"
+SIGNING_KEY_FILE: Final = "a2a_signing.pem"
 _KEY_BYTES: Final = 32
+
+T = TypeVar("T")
 
 
 def owner_key(directory: Path, *, draw: Callable[[int], bytes] = os.urandom) -> Secret:
@@ -39,19 +42,42 @@ def state_key(directory: Path, *, draw: Callable[[int], bytes] = os.urandom) -> 
     return _own_key(directory / STATE_KEY_FILE, STATE_KEY_PREFIX, "state key", draw)
 
 
-def _own_key(path: Path, prefix: str, name: str, draw: Callable[[int], bytes]) -> Secret:
-    directory = path.parent
+def signing_key(directory: Path, *, make: Callable[[], Secret], read: Callable[[Secret], T]) -> T:
+    """The private key with which the A2A door signs, in PEM in `<directory>/a2a_signing.pem`: made on first use by
+    `make`, the same for all processes of a data directory, and given as what `read` makes of it. Without that file
+    there is a new one, and who trusted the old key has to learn it.
+
+    Raises:
+        SettingsError: as `owner_key`; `read` says with a ValueError that it is no such key.
+    """
+    path = directory / SIGNING_KEY_FILE
+    text = _made_once(path, "signing key", lambda: make().reveal())
     try:
-        if not path.exists():
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with suppress(FileExistsError):
-                publish(path, f"{prefix}{draw(_KEY_BYTES).hex()}\n")
-        text = read_private(path).strip()
-    except OSError as error:
-        raise SettingsError([unreadable(path, error, key=name)]) from None
+        return read(Secret(text))
+    except ValueError as error:
+        raise SettingsError([Problem(key=str(path), message=f"{error}; delete it to get a new one")]) from None
+
+
+def _own_key(path: Path, prefix: str, name: str, draw: Callable[[int], bytes]) -> Secret:
+    text = _made_once(path, name, lambda: f"{prefix}{draw(_KEY_BYTES).hex()}\n").strip()
     if not text.startswith(prefix) or len(text) != len(prefix) + 2 * _KEY_BYTES:
         raise SettingsError([Problem(key=str(path), message=f"this is no {name}; delete it to get a new one")])
     return Secret(text)
+
+
+def _made_once(path: Path, name: str, make: Callable[[], str]) -> str:
+    """
+    Raises:
+        SettingsError: the file cannot be made or read, or others may read it.
+    """
+    try:
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                publish(path, make())
+        return read_private(path)
+    except OSError as error:
+        raise SettingsError([unreadable(path, error, key=name)]) from None
 
 
 def write_private(path: Path, text: str) -> None:

@@ -1,0 +1,1 @@
+"""Telling a hook how a task stands, however often it takes."""

@@ -1,0 +1,364 @@
+"""Runs tasks apart from the requests that brought them: a client may leave, its task goes on under its own deadline.
+
+A task is on the disk before its skill spends anything, and its end is on the disk before anybody is told of it. What
+it says in between is told at once and written behind, several pieces in one go.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import anyio
+from a2a.types import a2a_pb2 as pb
+from anyio.abc import TaskGroup
+from pydantic import JsonValue
+
+from omniroute_agent.doors.a2a.live import Envelope, LiveTask
+from omniroute_agent.doors.a2a.render import ANSWER, answer_artifact, data_artifact
+from omniroute_agent.doors.a2a.skills.envelope import failed_envelope, stopped_envelope, unanswered_receipt
+from omniroute_agent.doors.a2a.skills.skill import Ask, Discard, Finished, Skill, SkillContext, Words
+from omniroute_agent.doors.a2a.terms import Terms
+from omniroute_agent.doors.a2a.withheld import withheld
+from omniroute_agent.doors.a2a.witness import Witnessed
+from omniroute_agent.doors.a2a.words import EXTENSION
+from omniroute_agent.kernel.errors import (
+    CallError,
+    ConsentRequired,
+    LimitReached,
+    NotAllowed,
+    StoreUnavailable,
+)
+from omniroute_agent.kernel.ports import Ports
+from omniroute_agent.store.living import lives
+from omniroute_agent.store.tasks import RUNNING, STOPPED, Found, Moved, TaskRow, TaskRows
+
+GRACE_SECONDS: Final = 5.0
+"""How long tasks may go on when the server is told to stop."""
+LAST_WRITE_SECONDS: Final = 3.0
+"""How long a stopping server takes for the last word of a task."""
+SWEEP_SECONDS: Final = 0.25
+"""How often a process with running tasks looks whether another one was asked to cancel them."""
+
+OPTIONS: Final = "options"
+"""Member of a parked task's envelope: what it was asked with, for when it goes on."""
+
+RECEIPT: Final = "receipt"
+"""Id of the artifact with the bill, which comes on request."""
+
+_CANCELED: Final = "Canceled."
+_INSIDE: Final = "Something went wrong inside this agent; its owner finds it in the log."
+_UNKEPT: Final = "This agent cannot write its database, so the end of the task is not kept."
+
+_log = logging.getLogger(__name__)
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a task came to."""
+
+    state: str
+    note: str = ""
+    envelope: Envelope | None = None
+    artifacts: tuple[pb.Artifact, ...] = ()
+    """What was not told yet."""
+    text: pb.Artifact | None = None
+    """The whole of what was told in pieces."""
+
+    @property
+    def request_id(self) -> str | None:
+        found = (self.envelope or {}).get("request_id")
+        return found if isinstance(found, str) else None
+
+
+@dataclass(slots=True, kw_only=True)
+class Runs:
+    rows: TaskRows
+    instance: str
+    ports: Ports
+    context: SkillContext
+    terms: Terms
+    changed: Callable[[], None]
+    """Called whenever the state of a task has changed on the disk."""
+    group: TaskGroup
+    """Of the server's whole life: tasks run in it."""
+    _live: dict[Key, LiveTask] = field(default_factory=dict[Key, LiveTask])
+    _stopped: bool = False
+
+    def find(self, owner: str, task_id: str) -> LiveTask | None:
+        return self._live.get((owner, task_id))
+
+    def running(self, owner: str) -> int:
+        return sum(1 for whose, _ in self._live if whose == owner)
+
+    async def stop(self) -> None:
+        """The server ends: tasks have a moment to end by themselves, then they fail and say why."""
+        with anyio.move_on_after(GRACE_SECONDS):
+            for live in list(self._live.values()):
+                await live.ended()
+        self._stopped = True
+        for live in self._live.values():
+            live.scope.cancel()
+
+    async def look(self, owner: str, task_id: str, *, skip: int = 0) -> Found | None:
+        """The stored task. One whose process died is settled first: its turn in that would come within a minute.
+
+        Raises:
+            StoreUnavailable: it cannot be read.
+        """
+        found = await self.rows.find(owner, task_id, skip=skip)
+        if found is None or found.row.state not in RUNNING or found.row.instance in (None, self.instance):
+            return found
+        ledger = self.context.parts.ledger
+        directory = ledger.database.path.parent
+        if lives(directory, str(found.row.instance)):
+            return found
+        await ledger.settle_orphans(directory, self.ports.now().timestamp())
+        return await self.rows.find(owner, task_id, skip=skip)
+
+    async def begin(self, live: LiveTask, skill: Skill, ask: Ask, *, durable: bool, before: int | None = None) -> None:
+        """Set a task going. `before` is the version of the row that it goes on from; `durable` writes it first, also
+        where its skill spends nothing.
+
+        Raises:
+            StoreUnavailable: it has to be on the disk first and cannot.
+            Moved: another process has it.
+        """
+        if skill.spends or durable:
+            await self.keep(live, live.row, expected=before)
+        self._live[live.row.owner, live.row.id] = live
+        self.group.start_soon(self._run, live, skill, ask)
+
+    async def keep(self, live: LiveTask, row: TaskRow, *, expected: int | None) -> None:
+        """Write a task as it is.
+
+        Raises:
+            StoreUnavailable: it cannot be written.
+            Moved: it is not as expected.
+        """
+        body = live.task.SerializeToString()
+        row = replace(row, body=body, updated_at=self.ports.now().timestamp())
+        await self.rows.put(row, expected=expected)
+        live.stored = True
+        live.row = row
+        self.changed()
+
+    async def cancel_parked(self, row: TaskRow) -> TaskRow | None:
+        """End a task that waits for its caller; None: it does not any more.
+
+        Raises:
+            StoreUnavailable: it cannot be written.
+        """
+        now = self.ports.now().timestamp()
+        ended = replace(
+            row,
+            state="canceled",
+            note=_CANCELED,
+            status_at=now,
+            updated_at=now,
+            version=row.version + 1,
+            expires_at=now + self.terms.kept,
+        )
+        try:
+            await self.rows.put(ended, expected=row.version)
+        except Moved:
+            return None
+        self.changed()
+        return ended
+
+    async def park_again(self, taken: TaskRow) -> None:
+        """A task that was picked up and could not go on waits as before."""
+        with anyio.CancelScope(shield=True), suppress(Moved, StoreUnavailable):
+            await self.rows.put(replace(taken, instance=None, version=taken.version + 1), expected=taken.version)
+
+    async def _run(self, live: LiveTask, skill: Skill, ask: Ask) -> None:
+        seen = Witnessed(self.context.parts, skill, ask, withheld(dict(ask.options)))
+        outcome = Outcome(state="failed", note=STOPPED)
+        try:
+            with seen.spanned():
+                with live.scope:
+                    outcome = await self._outcome(live, skill, ask)
+                if live.scope.cancelled_caught:
+                    with anyio.CancelScope(shield=True):
+                        outcome = await self._broken_off(skill, ask)
+                seen.state, seen.request_id = outcome.state, outcome.request_id
+        finally:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(LAST_WRITE_SECONDS):
+                await self._finish(live, outcome)
+            self._live.pop((live.row.owner, live.row.id), None)
+            seen.end()
+
+    async def _outcome(self, live: LiveTask, skill: Skill, ask: Ask) -> Outcome:
+        try:
+            return await self._listen_to(live, skill, ask)
+        except TimeoutError:
+            return await self._unanswered("failed", _silence(self.terms.silent), skill, ask)
+        except ConsentRequired as required:
+            return Outcome(
+                state="input-required",
+                note=required.sentence(),
+                envelope={
+                    **await self._failed(required, skill, ask),
+                    "consent": _asked(required),
+                    OPTIONS: withheld(dict(ask.options)),
+                },
+            )
+        except CallError as error:
+            state = "rejected" if isinstance(error, LimitReached | NotAllowed) and not live.text else "failed"
+            return Outcome(
+                state=state,
+                note=error.sentence(),
+                envelope=await self._failed(error, skill, ask),
+            )
+        except Exception:  # noqa: BLE001 (whatever it is, no text of it leaves)
+            _log.exception("The task %s failed", live.row.id)
+            return Outcome(state="failed", note=_INSIDE)
+
+    async def _broken_off(self, skill: Skill, ask: Ask) -> Outcome:
+        return await self._unanswered(*(("failed", STOPPED) if self._stopped else ("canceled", _CANCELED)), skill, ask)
+
+    async def _unanswered(self, state: str, note: str, skill: Skill, ask: Ask) -> Outcome:
+        parts = self.context.parts
+        receipt = await unanswered_receipt(parts, ask) if ask.options.get("receipt") is True else None
+        return Outcome(
+            state=state,
+            note=note,
+            envelope=await stopped_envelope(note, parts, ask=ask, skill=skill.id),
+            artifacts=() if receipt is None else (data_artifact(RECEIPT, receipt),),
+        )
+
+    async def _failed(self, error: CallError, skill: Skill, ask: Ask) -> Envelope:
+        return await failed_envelope(error, self.context.parts, ask=ask, skill=skill.id)
+
+    async def _listen_to(self, live: LiveTask, skill: Skill, ask: Ask) -> Outcome:
+        """
+        Raises:
+            TimeoutError: nothing was heard for too long.
+            CallError: the skill failed.
+        """
+        behind = _Behind(self.rows, live, self.group)
+        async with aclosing(skill.run(ask, self.context)) as said:
+            while True:
+                with anyio.fail_after(self.terms.silent):
+                    piece = await anext(said)
+                match piece:
+                    case Words(text, last) if text:
+                        live.say(text, last=last)
+                        behind.write(text)
+                    case Finished() as finished:
+                        return _finished(live, ask, finished)
+                    case Words() | Discard():
+                        pass
+
+    async def _finish(self, live: LiveTask, outcome: Outcome) -> None:
+        now = self.ports.now().timestamp()
+        task = live.task
+        if outcome.text is not None:
+            task.artifacts.append(outcome.text)
+        elif live.text:
+            # It broke off: what was told stays what was told.
+            task.artifacts.append(
+                pb.Artifact(artifact_id=ANSWER, name=ANSWER, parts=[pb.Part(text="".join(live.text))])
+            )
+        task.artifacts.extend(outcome.artifacts)
+        if outcome.envelope:
+            task.metadata.update({EXTENSION: dict(outcome.envelope)})
+        before = live.row.version
+        row = replace(
+            live.row,
+            state=outcome.state,
+            status_at=now,
+            note=outcome.note,
+            version=before + 1 if live.stored else before,
+            instance=None,
+            # What waits for its caller does not wait for ever either.
+            expires_at=now + self.terms.kept,
+        )
+        try:
+            await self.keep(live, row, expected=before if live.stored else None)
+        except Moved as moved:
+            # Somebody held this process for dead: what they wrote is what everybody was told.
+            _log.warning("The task %s was ended by another process.", row.id)
+            row = moved.row or row
+        except StoreUnavailable as error:
+            _log.error("The end of the task %s is not kept: %s", row.id, error.sentence())
+            row = replace(row, state="failed", note=_UNKEPT)
+        live.end(row, outcome.artifacts, outcome.envelope)
+
+    async def heed_others(self) -> None:
+        """Cancel what somebody asked another process to cancel."""
+        while True:
+            await self.ports.sleep(SWEEP_SECONDS)
+            if not any(live.stored for live in self._live.values()):
+                continue
+            try:
+                for key in await self.rows.to_cancel(self.instance):
+                    if (live := self._live.get(key)) is not None:
+                        live.scope.cancel()
+            except StoreUnavailable as error:
+                _log.warning("Whether tasks are to be cancelled cannot be read: %s", error.sentence())
+
+
+class _Behind:
+    """Writes the pieces of an answer behind its telling, one write at a time with all that has gathered."""
+
+    def __init__(self, rows: TaskRows, live: LiveTask, group: TaskGroup) -> None:
+        self._rows = rows
+        self._live = live
+        self._group = group
+        self._waiting: list[bytes] = []
+        self._writing = False
+
+    def write(self, text: str) -> None:
+        if not self._live.stored:
+            return
+        self._waiting.append(text.encode())
+        if not self._writing:
+            self._writing = True
+            self._group.start_soon(self._go_on)
+
+    async def _go_on(self) -> None:
+        row = self._live.row
+        try:
+            while self._waiting and not self._live.over:
+                pieces, self._waiting = self._waiting, []
+                await self._rows.append(row.owner, row.id, pieces)
+        except StoreUnavailable as error:
+            _log.warning("A piece of the task %s is not kept yet: %s", row.id, error.sentence())
+        finally:
+            self._writing = False
+
+
+def _finished(live: LiveTask, ask: Ask, finished: Finished) -> Outcome:
+    envelope = finished.envelope
+    extra: list[pb.Artifact] = []
+    if finished.data is not None and ask.options.get("data") is True:
+        extra.append(data_artifact("data", finished.data))
+    if finished.receipt is not None and ask.options.get("receipt") is True:
+        extra.append(data_artifact(RECEIPT, finished.receipt))
+    return Outcome(
+        state="completed",
+        envelope=envelope,
+        artifacts=tuple(extra),
+        text=answer_artifact("".join(live.text), envelope),
+    )
+
+
+def _silence(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"Nothing was heard of this task for {minutes:g} minute{'' if minutes == 1 else 's'}."
+
+
+def _asked(required: ConsentRequired) -> JsonValue:
+    """The question for programs: what it is about, and what each way would cost."""
+    facts = required.facts
+    found: dict[str, JsonValue] = {"question": str(facts.get("question", required.message))}
+    if "code" in facts:
+        found["code"] = str(facts["code"])
+    options = facts.get("options")
+    if isinstance(options, list):
+        found["options"] = [dict(option) for option in options]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return found
