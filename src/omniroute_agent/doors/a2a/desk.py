@@ -67,8 +67,15 @@ class Desk:
         durable = streams or request.configuration.return_immediately or hook is not None
         live = await self.intake.take(visit, request, streams=streams, durable=durable)
         if hook is not None:
-            await self.hooks.create(visit, live.row.id, hook)
+            await self.set_hook(visit, live.row.id, hook)
         return live
+
+    async def set_hook(
+        self, visit: Visit, task_id: str, hook: pb.TaskPushNotificationConfig
+    ) -> pb.TaskPushNotificationConfig:
+        if (live := self.runs.find(visit.caller.id, task_id)) is not None:
+            live.hooked = True
+        return await self.hooks.create(visit, task_id, hook)
 
     async def get(self, visit: Visit, request: pb.GetTaskRequest) -> pb.Task:
         validate_proto_required_fields(request)

@@ -7,7 +7,7 @@ from typing import Final
 from a2a.types import a2a_pb2 as pb
 
 from omniroute_agent.doors.a2a.render import artifact_event, status_event, words_event
-from omniroute_agent.doors.a2a.stored import envelope_of, task_in, task_of
+from omniroute_agent.doors.a2a.stored import task_in, task_of
 from omniroute_agent.store.tasks import RUNNING, Found
 
 LOOK_SECONDS: Final = 0.25
@@ -53,5 +53,5 @@ class Elsewhere:
         """The pieces are in the body by now, and nobody knows which of them were told: the artifacts as a whole."""
         task = task_in(found.row)
         self._waiting.extend(artifact_event(task, artifact) for artifact in task.artifacts)
-        self._waiting.append(status_event(task, envelope_of(task)))
+        self._waiting.append(status_event(task, task.metadata if task.HasField("metadata") else None))
         self._over = True

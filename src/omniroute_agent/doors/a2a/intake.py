@@ -69,8 +69,10 @@ class Intake:
             A2AError: the message is not one that can be taken.
             NotAllowed: its sender lacks scopes for the skill.
         """
-        validate_proto_required_fields(request)
         message = request.message
+        if not (message.message_id and message.role and message.parts):
+            # Only then: it walks the description of every type, which takes as long as all the rest of reading.
+            validate_proto_required_fields(request)
         for name, value in (("messageId", message.message_id), ("contextId", message.context_id)):
             if len(value) > LONGEST_ID or not value.isprintable():
                 raise InvalidParamsError(f"`{name}` is longer than {LONGEST_ID} characters or does not print.")
@@ -124,6 +126,8 @@ class Intake:
         task.history.append(stored)
         live = LiveTask(taken, task)
         live.stored = True
+        # It may have been given hooks while it waited.
+        live.hooked = True
         asked = _asked(task)
         envelope = envelope_of(task)
         options = changed(options_in(envelope), options_of(metadata_of(message, request)))

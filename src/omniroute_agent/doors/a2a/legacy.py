@@ -80,7 +80,7 @@ async def _card(desk: Desk, visit: Visit, _: Params) -> Wire:
 async def _set_hook(desk: Desk, visit: Visit, params: Params) -> Wire:
     asked = read(params, old.TaskPushNotificationConfig)
     core = conversions.to_core_task_push_notification_config(asked)
-    return shown(as_0_3(await desk.hooks.create(visit, asked.task_id, core)))
+    return shown(as_0_3(await desk.set_hook(visit, asked.task_id, core)))
 
 
 async def _get_hook(desk: Desk, visit: Visit, params: Params) -> Wire:

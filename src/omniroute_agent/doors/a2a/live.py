@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import anyio
 from a2a.types import a2a_pb2 as pb
+from google.protobuf.struct_pb2 import Struct
 from pydantic import JsonValue
 
 from omniroute_agent.doors.a2a.render import artifact_event, shown, status_event, status_of, words_event
@@ -24,6 +25,8 @@ class LiveTask:
         self.task = task
         self.scope = anyio.CancelScope()
         """Cancelling it cancels the task."""
+        self.hooked = False
+        """Whether somebody is to be told of its state."""
         self.stored = False
         """Whether its row is on the disk."""
         self.over = False
@@ -45,12 +48,14 @@ class LiveTask:
             status_of(row.state, row.status_at, row.note, task_id=row.id, context_id=row.context_id)
         )
 
-    def end(self, row: TaskRow, artifacts: Sequence[pb.Artifact], envelope: Envelope | None) -> None:
-        """Tell the artifacts that were not told in pieces, then the status the task ended or paused with."""
+    def end(self, row: TaskRow, artifacts: Sequence[pb.Artifact], metadata: Struct | None) -> None:
+        """Tell the artifacts that were not told in pieces, then the status the task ended or paused with, and what is
+        known of how it was done.
+        """
         self.stands(row)
         for artifact in artifacts:
             self._tell(artifact_event(self.task, artifact))
-        self._tell(status_event(self.task, envelope))
+        self._tell(status_event(self.task, metadata))
         self.over = True
         self._wake()
 

@@ -91,7 +91,7 @@ async def _card(desk: Desk, visit: Visit, _: Params) -> Wire:
 
 async def _set_hook(desk: Desk, visit: Visit, params: Params) -> Wire:
     config = read(params, pb.TaskPushNotificationConfig())
-    return wire(await desk.hooks.create(visit, config.task_id, config))
+    return wire(await desk.set_hook(visit, config.task_id, config))
 
 
 async def _get_hook(desk: Desk, visit: Visit, params: Params) -> Wire:

@@ -11,7 +11,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import JsonValue
 
 from omniroute_agent.doors.a2a.states import CORE
-from omniroute_agent.doors.a2a.words import EXTENSION
 
 ANSWER: Final = "answer"
 """Id of the artifact that holds a task's text."""
@@ -68,10 +67,10 @@ def status_of(state: str, at: float, note: str, *, task_id: str, context_id: str
     return status
 
 
-def status_event(task: pb.Task, envelope: Mapping[str, JsonValue] | None) -> pb.StreamResponse:
+def status_event(task: pb.Task, metadata: Struct | None) -> pb.StreamResponse:
     event = pb.TaskStatusUpdateEvent(task_id=task.id, context_id=task.context_id, status=task.status)
-    if envelope:
-        event.metadata.CopyFrom(struct({EXTENSION: dict(envelope)}))
+    if metadata is not None:
+        event.metadata.CopyFrom(metadata)
     return pb.StreamResponse(status_update=event)
 
 
@@ -92,12 +91,6 @@ def artifact_event(task: pb.Task, artifact: pb.Artifact) -> pb.StreamResponse:
             task_id=task.id, context_id=task.context_id, artifact=artifact, last_chunk=True
         )
     )
-
-
-def answer_artifact(text: str, envelope: Mapping[str, JsonValue]) -> pb.Artifact:
-    artifact = pb.Artifact(artifact_id=ANSWER, name=ANSWER, parts=[pb.Part(text=text)], extensions=[EXTENSION])
-    artifact.metadata.CopyFrom(struct({EXTENSION: dict(envelope)}))
-    return artifact
 
 
 def data_artifact(name: str, data: JsonValue) -> pb.Artifact:

@@ -6,7 +6,7 @@ it says in between is told at once and written behind, several pieces in one go.
 
 import logging
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -16,9 +16,10 @@ from anyio.abc import TaskGroup
 from pydantic import JsonValue
 
 from omniroute_agent.doors.a2a.live import Envelope, LiveTask
-from omniroute_agent.doors.a2a.render import ANSWER, answer_artifact, data_artifact
+from omniroute_agent.doors.a2a.render import ANSWER, data_artifact, struct
 from omniroute_agent.doors.a2a.skills.envelope import failed_envelope, stopped_envelope, unanswered_receipt
 from omniroute_agent.doors.a2a.skills.skill import Ask, Discard, Finished, Skill, SkillContext, Words
+from omniroute_agent.doors.a2a.stored import task_of
 from omniroute_agent.doors.a2a.terms import Terms
 from omniroute_agent.doors.a2a.withheld import withheld
 from omniroute_agent.doors.a2a.witness import Witnessed
@@ -64,9 +65,7 @@ class Outcome:
     note: str = ""
     envelope: Envelope | None = None
     artifacts: tuple[pb.Artifact, ...] = ()
-    """What was not told yet."""
-    text: pb.Artifact | None = None
-    """The whole of what was told in pieces."""
+    """What was not told in pieces."""
 
     @property
     def request_id(self) -> str | None:
@@ -110,14 +109,35 @@ class Runs:
             StoreUnavailable: it cannot be read.
         """
         found = await self.rows.find(owner, task_id, skip=skip)
-        if found is None or found.row.state not in RUNNING or found.row.instance in (None, self.instance):
+        if found is None or found.row.state not in RUNNING or self.find(owner, task_id) is not None:
             return found
+        if found.row.instance == self.instance:
+            return await self._given_up(found)
         ledger = self.context.parts.ledger
         directory = ledger.database.path.parent
         if lives(directory, str(found.row.instance)):
             return found
         await ledger.settle_orphans(directory, self.ports.now().timestamp())
         return await self.rows.find(owner, task_id, skip=skip)
+
+    async def _given_up(self, found: Found) -> Found:
+        """A task of this process that nobody works on: its end could not be written when it came."""
+        now = self.ports.now().timestamp()
+        row = replace(
+            found.row,
+            state="failed",
+            note=_UNKEPT,
+            status_at=now,
+            updated_at=now,
+            version=found.row.version + 1,
+            instance=None,
+            expires_at=now + self.terms.kept,
+        )
+        task = task_of(found)
+        row = replace(row, body=task.SerializeToString())
+        with suppress(Moved):
+            await self.rows.put(row, expected=found.row.version)
+        return Found(row, ())
 
     async def begin(self, live: LiveTask, skill: Skill, ask: Ask, *, durable: bool, before: int | None = None) -> None:
         """Set a task going. `before` is the version of the row that it goes on from; `durable` writes it first, also
@@ -127,10 +147,16 @@ class Runs:
             StoreUnavailable: it has to be on the disk first and cannot.
             Moved: another process has it.
         """
+        key = live.row.owner, live.row.id
         if skill.spends or durable:
             await self.keep(live, live.row, expected=before)
-        self._live[live.row.owner, live.row.id] = live
-        self.group.start_soon(self._run, live, skill, ask)
+            self._live[key] = live
+            self.group.start_soon(self._run, live, skill, ask)
+            return
+        # It takes milliseconds and reaches nobody: not worth a task of its own, nor breaking off.
+        self._live[key] = live
+        with anyio.CancelScope(shield=True):
+            await self._run(live, skill, ask)
 
     async def keep(self, live: LiveTask, row: TaskRow, *, expected: int | None) -> None:
         """Write a task as it is.
@@ -144,7 +170,8 @@ class Runs:
         await self.rows.put(row, expected=expected)
         live.stored = True
         live.row = row
-        self.changed()
+        if live.hooked:
+            self.changed()
 
     async def cancel_parked(self, row: TaskRow) -> TaskRow | None:
         """End a task that waits for its caller; None: it does not any more.
@@ -242,30 +269,30 @@ class Runs:
         behind = _Behind(self.rows, live, self.group)
         async with aclosing(skill.run(ask, self.context)) as said:
             while True:
-                with anyio.fail_after(self.terms.silent):
+                with anyio.fail_after(self.terms.silent) if skill.spends else nullcontext():
                     piece = await anext(said)
                 match piece:
                     case Words(text, last) if text:
                         live.say(text, last=last)
                         behind.write(text)
                     case Finished() as finished:
-                        return _finished(live, ask, finished)
+                        return _finished(ask, finished)
                     case Words() | Discard():
                         pass
 
     async def _finish(self, live: LiveTask, outcome: Outcome) -> None:
         now = self.ports.now().timestamp()
         task = live.task
-        if outcome.text is not None:
-            task.artifacts.append(outcome.text)
-        elif live.text:
-            # It broke off: what was told stays what was told.
-            task.artifacts.append(
-                pb.Artifact(artifact_id=ANSWER, name=ANSWER, parts=[pb.Part(text="".join(live.text))])
-            )
+        told = struct({EXTENSION: outcome.envelope}) if outcome.envelope else None
+        if live.text:
+            # Also where it broke off: what was told stays what was told.
+            answer = task.artifacts.add(artifact_id=ANSWER, name=ANSWER, parts=[pb.Part(text="".join(live.text))])
+            if told is not None and outcome.state == "completed":
+                answer.metadata.CopyFrom(told)
+                answer.extensions.append(EXTENSION)
         task.artifacts.extend(outcome.artifacts)
-        if outcome.envelope:
-            task.metadata.update({EXTENSION: dict(outcome.envelope)})
+        if told is not None:
+            task.metadata.MergeFrom(told)
         before = live.row.version
         row = replace(
             live.row,
@@ -286,7 +313,7 @@ class Runs:
         except StoreUnavailable as error:
             _log.error("The end of the task %s is not kept: %s", row.id, error.sentence())
             row = replace(row, state="failed", note=_UNKEPT)
-        live.end(row, outcome.artifacts, outcome.envelope)
+        live.end(row, outcome.artifacts, told)
 
     async def heed_others(self) -> None:
         """Cancel what somebody asked another process to cancel."""
@@ -332,19 +359,13 @@ class _Behind:
             self._writing = False
 
 
-def _finished(live: LiveTask, ask: Ask, finished: Finished) -> Outcome:
-    envelope = finished.envelope
+def _finished(ask: Ask, finished: Finished) -> Outcome:
     extra: list[pb.Artifact] = []
     if finished.data is not None and ask.options.get("data") is True:
         extra.append(data_artifact("data", finished.data))
     if finished.receipt is not None and ask.options.get("receipt") is True:
         extra.append(data_artifact(RECEIPT, finished.receipt))
-    return Outcome(
-        state="completed",
-        envelope=envelope,
-        artifacts=tuple(extra),
-        text=answer_artifact("".join(live.text), envelope),
-    )
+    return Outcome(state="completed", envelope=finished.envelope, artifacts=tuple(extra))
 
 
 def _silence(seconds: float) -> str:
