@@ -1,6 +1,7 @@
 """Periodic work, as a table: who does what how often. Each job can be run by hand and from a test."""
 
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -38,4 +39,8 @@ async def _keep(caretaker: Caretaker, ports: Ports) -> None:
         except StoreUnavailable as error:
             # The next round may find the disk in better health; the requests themselves say it to their callers.
             _log.warning("%s could not run: %s", caretaker.name, error.sentence())
+        except Exception as error:  # noqa: BLE001 (a defect in one of them must not end all the others)
+            # Type and place only: the exception's text may hold a secret.
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("%s failed with %s and goes on.\n%s", caretaker.name, type(error).__qualname__, frames)
         pause = caretaker.every

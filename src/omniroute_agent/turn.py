@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import Final
 
 import anyio
+from pydantic import ValidationError
 
 from omniroute_agent.engine.events import Done, EngineEvent, told_again
 from omniroute_agent.engine.request import Request
 from omniroute_agent.engine.reuse import KeptAnswer, Reuse
 from omniroute_agent.engine.sameness import fingerprint
-from omniroute_agent.kernel.errors import DeadlineExceeded, StoreUnavailable
+from omniroute_agent.kernel.errors import Conflict, DeadlineExceeded, StoreUnavailable
 from omniroute_agent.kernel.ports import Ports
-from omniroute_agent.store.answers import Answers, Begun, Stored
+from omniroute_agent.store.answers import Answers, Begun, Lost, Stored
 
 _POLL_SECONDS: Final = 0.25
 """How often a twin of a running request looks for its answer; the other may run in another process."""
@@ -36,7 +37,7 @@ class Turn:
         """Serve a request, or give its earlier answer again. Ends with `Done`.
 
         Raises:
-            Conflict: the same idempotency key came with another body.
+            Conflict: the same idempotency key came with another body, or its answer cannot be given again.
         """
         key = request.idempotency_key
         if key is not None and (kept := await self._begin(request, key)) is not None:
@@ -49,7 +50,9 @@ class Turn:
             async with aclosing(self.reuse.events(request)) as events:
                 async for event in events:
                     if key is not None and isinstance(event, Done):
-                        finished = await self._keep(request.caller.id, key, event)
+                        # It is billed: whatever becomes of keeping it, the key must not be free for a second bill.
+                        finished = True
+                        await self._keep(request, key, event)
                     yield event
         finally:
             if key is not None and not finished:
@@ -69,18 +72,21 @@ class Turn:
         assert done is not None, "the engine ends with Done or raises"
         return done
 
-    async def _keep(self, caller: str, key: str, done: Done) -> bool:
-        """False when the answer cannot be kept: it is given all the same, and the key stays taken until it expires."""
+    async def _keep(self, request: Request, key: str, done: Done) -> None:
+        """An answer that cannot be kept is given all the same."""
         kept = KeptAnswer(answer=done.answer, receipt=done.receipt)
         try:
-            await self.answers.finish(caller, key, kept.model_dump_json())
+            await self.answers.finish(request.caller.id, key, request.id, kept.model_dump_json())
         except StoreUnavailable as error:
-            _log.warning("The answer to %s could not be kept: %s", done.receipt.request_id, error.sentence())
-            return False
-        return True
+            _log.warning("The answer to %s could not be kept yet: %s", done.receipt.request_id, error.sentence())
 
     async def _begin(self, request: Request, key: str) -> KeptAnswer | None:
-        """The kept answer; None when this request is the first and now owns the key."""
+        """The kept answer; None when this request is the first and now owns the key.
+
+        Raises:
+            Conflict: the key came with another body before, or its answer cannot be given again.
+            DeadlineExceeded: the first request is still running.
+        """
         print_of = fingerprint(request)
         while True:
             now = self.ports.now().timestamp()
@@ -95,7 +101,9 @@ class Turn:
             if isinstance(found, Begun):
                 return None
             if isinstance(found, Stored):
-                return KeptAnswer.model_validate_json(found.document)
+                return _read(found)
+            if isinstance(found, Lost):
+                raise _answered(found.request_id, "its answer could not be kept")
             if self.ports.monotonic() >= request.deadline:
                 raise DeadlineExceeded(
                     f"The same request ({found.request_id}) is still running.",
@@ -103,3 +111,23 @@ class Turn:
                     facts={"request_id": found.request_id},
                 )
             await self.ports.sleep(_POLL_SECONDS)
+
+
+def _read(stored: Stored) -> KeptAnswer:
+    """
+    Raises:
+        Conflict: another version of this program wrote it in a way this one does not know.
+    """
+    try:
+        return KeptAnswer.model_validate_json(stored.document)
+    except ValidationError:
+        raise _answered(stored.request_id, "its answer was kept by another version of this program") from None
+
+
+def _answered(request_id: str, why: str) -> Conflict:
+    """Never asked again under the same key: it was billed."""
+    return Conflict(
+        f"This request was answered by {request_id} and billed, but {why}.",
+        hint=f"`explain_route` shows what became of {request_id}; to have it answered and billed anew, use a new key.",
+        facts={"request_id": request_id},
+    )

@@ -27,6 +27,7 @@ from omniroute_agent.doors.mcp.http import caller_of, http_app
 from omniroute_agent.doors.mcp.needs import Needs
 from omniroute_agent.doors.mcp.offered import needs_of
 from omniroute_agent.doors.mcp.server import Context, make_server
+from omniroute_agent.doors.mcp.witness import refusals
 from omniroute_agent.kernel.caller import Caller
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.tooling.parts import Parts
@@ -62,11 +63,15 @@ async def near(house: House, mode: str, who: Caller = OWNER, **options: Any) -> 
 
 
 def app_of(house: House) -> Gate:
+    async def parts() -> Parts:
+        return house.parts
+
     return http_app(
         lambda door: server_of(house, caller_of, door),
         {key_digest(Secret(key)): holder for key, holder in KEYS.items()},
         house.parts.ports,
         needs=Needs(house.tools, needs_of(house.tools)),
+        refused=refusals(parts, "mcp-http"),
     )
 
 

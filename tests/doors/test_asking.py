@@ -16,10 +16,9 @@ from doors.http_rig import running
 from fakes import CountedIds, FakeClock, Upstream, openai_stream
 from houses import OWNER, TWO_TARGETS, a_house
 from omniroute_agent.app import House
-from omniroute_agent.doors.mcp.asking import _message, _shows_forms
+from omniroute_agent.doors.mcp.asking import _shows_forms
 from omniroute_agent.engine.consents import LIFETIME
 from omniroute_agent.kernel.caller import Caller
-from omniroute_agent.kernel.errors import ConsentRequired
 
 GUARD = "omniroute_set_budget_guard"
 QUESTION = "May `owner` change the guard `day` to block above 50 USD a day? Now it is block above 5 USD a day."
@@ -142,11 +141,6 @@ async def test_prices_from_an_address_are_read_only_when_the_owner_says_so(mode:
 )
 def test_a_form_is_sent_only_to_who_said_it_shows_forms(declared: dict[str, Any] | None, shows: bool) -> None:
     assert _shows_forms(None if declared is None else ClientCapabilities.model_validate(declared)) is shows
-
-
-def test_what_a_caller_named_cannot_add_a_line_to_the_question() -> None:
-    asked = ConsentRequired("", facts={"code": "A", "question": "Read https://x\n• one/alpha: at most 0 USD?"})
-    assert _message(asked) == "Read https://x • one/alpha: at most 0 USD?"
 
 
 @BOTH_ERAS

@@ -11,10 +11,13 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from doors.house_rig import NARROW_KEY, app_of, over_http
+from doors.http_rig import running
 from doors.small_tools import TOOLS
 from fakes import Upstream, openai_stream
 from houses import OWNER, a_house
 from omniroute_agent.app import House
+from omniroute_agent.doors.exposition import exposition
 from omniroute_agent.doors.mcp.server import make_server
 from omniroute_agent.kernel.errors import StoreUnavailable
 from omniroute_agent.store.audit import Question, Recorded, input_hash
@@ -79,6 +82,25 @@ async def test_refusals_are_recorded_too(tmp_path: Path, mode: str) -> None:
         ("omniroute_fail", "limit_reached"),
         ("omniroute_fail", "internal"),
     ]
+
+
+@pytest.mark.parametrize(("wire", "mode"), [("http", "legacy"), ("http", "2026-07-28"), ("sse", "legacy")])
+async def test_a_call_refused_at_the_door_is_on_record(tmp_path: Path, wire: str, mode: str) -> None:
+    async with (
+        a_house(tmp_path) as house,
+        running(app_of(house)) as rig,
+        over_http(rig.url, wire, mode, key=NARROW_KEY) as client,
+    ):
+        with suppress(MCPError):
+            await client.call_tool("omniroute_set_budget_guard", {"limit_usd": "1", "period": "day"})
+        await client.call_tool("omniroute_get_health", {})
+        refused, answered = await recorded(house)
+        figures = exposition(house.parts.meter, ())
+    assert (refused.caller, refused.tool, refused.outcome) == ("key-2", "omniroute_set_budget_guard", "not_allowed")
+    assert (refused.door, refused.session) == (f"mcp-{wire}", answered.session)
+    assert refused.input_hash == input_hash({"limit_usd": "1", "period": "day"})
+    assert (answered.tool, answered.outcome) == ("omniroute_get_health", "ok")
+    assert 'omniroute_tool_calls_total{tool="omniroute_set_budget_guard",outcome="not_allowed"} 1' in figures
 
 
 @BOTH_ERAS

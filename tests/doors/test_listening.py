@@ -1,10 +1,11 @@
 """The open port: TLS, and callers who send slowly, send too much, or say nothing at all."""
 
 import asyncio
+import json
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -141,14 +142,68 @@ async def test_a_body_that_does_not_come_ends_with_408() -> None:
         assert await answered(rig.url)
 
 
-async def test_headers_without_end_are_hung_up_on() -> None:
+async def poured(writer: asyncio.StreamWriter, begun: bytes, piece: bytes, size: int) -> int:
+    """Write so many bytes as long as somebody takes them; how many those were."""
+    written = len(begun)
+    writer.write(begun)
+    with suppress(ConnectionError):
+        while written < size:
+            writer.write(piece)
+            written += len(piece)
+            await writer.drain()
+            await asyncio.sleep(0)
+    return written
+
+
+KEYED = f"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {KEY}\r\n".encode()
+ENDLESS = {
+    "one header": (b"GET /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ", b"a" * 4096),
+    "one name of a header": (b"GET /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"a" * 4096),
+    "many headers": (b"GET /mcp HTTP/1.1\r\n", b"X-Many: " + b"a" * 1000 + b"\r\n"),
+    "tiny headers": (b"GET /mcp HTTP/1.1\r\n", b"a:\r\n" * 1000),
+    "one address": (b"GET /mcp?", b"a" * 4096),
+    "trailers": (KEYED + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\nX-Long: ", b"a" * 4096),
+    "the second request": (b"GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /x HTTP/1.1\r\nX-Long: ", b"a" * 4096),
+}
+
+
+@pytest.mark.parametrize("shape", ENDLESS)
+async def test_one_header_without_end_is_hung_up_on(shape: str) -> None:
+    begun, piece = ENDLESS[shape]
     async with running() as rig, line_to(rig.url) as (reader, writer):
-        writer.write(b"GET /mcp HTTP/1.1\r\n")
-        for number in range(HEADER_BYTES // 1000 + 2):
-            writer.write(f"X-{number}: {'a' * 1000}\r\n".encode())
-        with_end = await ended(reader)
-        assert b"200" not in with_end
+        # What the system holds for both ends is written before anybody can refuse it.
+        assert await poured(writer, begun, piece, 32 * 1024 * 1024) < 16 * 1024 * 1024
+        assert b" 200 " not in await ended(reader)
         assert await answered(rig.url)
+
+
+async def test_headers_up_to_their_limit_are_taken_whatever_pieces_they_come_in() -> None:
+    head = f"GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: {'a' * (HEADER_BYTES - 1000)}\r\n\r\n".encode()
+    async with running() as rig, line_to(rig.url) as (reader, writer):
+        for _ in range(3):
+            for start in range(0, len(head), 10_000):
+                writer.write(head[start : start + 10_000])
+                await writer.drain()
+            async with asyncio.timeout(5):
+                assert b" 401 " in await reader.readuntil(b"\r\n\r\n")
+                await reader.readuntil(b"}}")
+
+
+async def test_a_large_body_behind_small_headers_is_taken_in_many_pieces() -> None:
+    body = json.dumps(call("ok", {"text": "x" * (2 * 1024 * 1024)})).encode()
+    names = "".join(f"{name}: {value}\r\n" for name, value in modern_headers("ok").items())
+    head = KEYED + f"{names}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    async with running() as rig, line_to(rig.url) as (reader, writer):
+        for _ in range(2):
+            assert await poured(writer, head, b"", 0) == len(head)
+            for start in range(0, len(body), 60_000):
+                writer.write(body[start : start + 60_000])
+                await writer.drain()
+            async with asyncio.timeout(5):
+                answer = await reader.readuntil(b"\r\n\r\n")
+                assert b" 200 " in answer
+                length = int(answer.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+                await reader.readexactly(length)
 
 
 async def test_a_limit_of_the_body_is_the_owners_to_set() -> None:

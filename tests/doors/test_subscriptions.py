@@ -1,12 +1,14 @@
 """Word of changes: on a stream of the present era, on the connection before that; to those it concerns."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from anyio.lowlevel import checkpoint
 from mcp import Client
@@ -28,8 +30,8 @@ from mcp_types import (
     UnsubscribeRequestParams,
 )
 
-from doors.house_rig import OTHER_KEY, app_of, near, over_http
-from doors.http_rig import running
+from doors.house_rig import NARROW_KEY, OTHER_KEY, app_of, near, over_http
+from doors.http_rig import MODERN_META, running
 from fakes import FakeClock, Upstream, openai_error
 from houses import OWNER, a_house, ask
 from omniroute_agent.app import House, caretakers_of
@@ -230,6 +232,41 @@ async def test_a_changed_grant_is_told_to_its_own_caller(tmp_path: Path) -> None
         await house.parts.news.grants_changed(frozenset(("owner",)))
         await house.parts.news.grants_changed(frozenset(("key-1",)))
         assert await heard(stream, 1) == [PromptsListChanged()]
+
+
+async def test_one_key_cannot_take_every_place_to_listen(tmp_path: Path) -> None:
+    async with two_combos(tmp_path) as (house, _), running(app_of(house)) as rig, AsyncExitStack() as stack:
+        greedy = await stack.enter_async_context(rig.http({"Authorization": f"Bearer {NARROW_KEY}"}))
+        other = await stack.enter_async_context(rig.http({"Authorization": f"Bearer {OTHER_KEY}"}))
+        for number in range(64):
+            words = await stack.enter_async_context(listening(greedy, number))
+            assert (await anext(words))["method"] == "notifications/subscriptions/acknowledged"
+        async with listening(greedy, 64) as words:
+            error = (await anext(words))["error"]
+            assert (error["code"], error["data"]["code"]) == (-32004, "limit_reached")
+            assert "Close a stream first" in error["message"]
+        async with listening(other, 0) as words:
+            assert "method" in await anext(words)
+        await stack.aclose()
+        await unheard(house, "grants")
+
+
+@asynccontextmanager
+async def listening(http: httpx2.AsyncClient, number: int) -> AsyncGenerator[AsyncGenerator[Any, None], None]:
+    """What is said on a stream of its own, word by word; or in place of one."""
+    params = {"notifications": {"toolsListChanged": True}, "_meta": MODERN_META}
+    headers = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "subscriptions/listen"}
+    message = {"jsonrpc": "2.0", "id": number, "method": "subscriptions/listen", "params": params}
+    async with http.stream("POST", "/mcp", json=message, headers=headers) as stream:
+        lines = stream.aiter_lines()
+
+        async def words() -> AsyncGenerator[Any, None]:
+            async for line in lines:
+                if line.startswith(("data: ", "{")):
+                    yield json.loads(line.removeprefix("data: "))
+
+        async with asyncio.timeout(PATIENCE):
+            yield words()
 
 
 async def test_a_stopping_server_ends_the_streams_that_listen(tmp_path: Path) -> None:

@@ -284,6 +284,30 @@ async def test_the_issuers_keys_are_read_once_for_many() -> None:
     assert len(door.publisher.asked) == 1
 
 
+async def test_a_withdrawn_signing_key_opens_nothing_after_its_time() -> None:
+    door = Door()
+    lasting = signed(RSA, claims(exp=NOW + 12 * 3600))
+    assert await door.status(lasting) == 404
+    door.publisher.keys = [published(OTHER_RSA, kid="two")]
+    door.clock.advance(FRESH_SECONDS - 1)
+    assert await door.status(lasting) == 404
+    assert len(door.publisher.asked) == 1
+    door.clock.advance(1)
+    assert await door.status(lasting) == 401, "nobody else has asked"
+    assert len(door.publisher.asked) == 2
+
+
+async def test_a_known_token_outlives_an_issuer_that_cannot_be_reached_for_a_day_and_no_longer() -> None:
+    door = Door()
+    lasting = signed(RSA, claims(exp=NOW + 10**6))
+    assert await door.status(lasting) == 404
+    door.publisher.status = 0
+    door.clock.advance(STALE_SECONDS)
+    assert await door.status(lasting) == 404
+    door.clock.advance(RETRY_SECONDS)
+    assert await door.status(lasting) == 503
+
+
 async def test_a_new_key_is_found_and_an_old_one_is_dropped() -> None:
     door = Door()
     assert await door.status(signed(RSA)) == 404

@@ -1,7 +1,6 @@
 """`mcp` beside a running `serve`: when it forwards, what the gateway sees of it, and what happens when that ends."""
 
 import asyncio
-import json
 import re
 import signal
 import stat
@@ -15,20 +14,13 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp_types import ElicitRequestParams, ElicitResult
 
-from doors.http_rig import AUTHORIZED, KEY, MODERN_META, OTHER_KEY, call, modern_headers, running
+from doors.http_rig import AUTHORIZED, KEY, OTHER_KEY, call, modern_headers, running
+from doors.windows import PATIENCE, WINDOW, Pipes
 from loopback import Reply, begins, loopback, says
 from programs import COMMAND, ended, lonely_environment, started
 
-WINDOW = str(Path(__file__).parent / "window_server.py")
 BOTH_ERAS = pytest.mark.parametrize("mode", ["legacy", "2026-07-28"])
-PATIENCE = 30
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 0,
-    "method": "initialize",
-    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "raw", "version": "1"}},
-}
 THROUGH = "MCP through the gateway at http://127.0.0.1:"
 
 
@@ -61,43 +53,6 @@ async def way_of(home: Path, *words: str, settings: str = "", **more: str) -> st
     return end.err
 
 
-class Pipes:
-    """A window's lines, as a client writes and reads them."""
-
-    def __init__(self, process: asyncio.subprocess.Process, *, modern: bool) -> None:
-        self.process = process
-        self._modern = modern
-        self._ids = 0
-
-    async def tell(self, message: dict[str, Any]) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(json.dumps(message).encode() + b"\n")
-        await self.process.stdin.drain()
-
-    async def hear(self) -> dict[str, Any]:
-        assert self.process.stdout
-        async with asyncio.timeout(PATIENCE):
-            found: dict[str, Any] = json.loads(await self.process.stdout.readline())
-            return found
-
-    async def begin(self, method: str, params: dict[str, Any]) -> None:
-        self._ids += 1
-        meta = {"_meta": MODERN_META} if self._modern else {}
-        await self.tell({"jsonrpc": "2.0", "id": self._ids, "method": method, "params": {**params, **meta}})
-
-    async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        await self.begin(method, params)
-        answer = await self.hear()
-        assert answer["id"] == self._ids
-        return answer
-
-    async def greet(self) -> None:
-        if not self._modern:
-            await self.tell(INITIALIZE)
-            assert "result" in await self.hear()
-            await self.tell({"jsonrpc": "2.0", "method": "notifications/initialized"})
-
-
 @BOTH_ERAS
 async def test_what_comes_through_a_window_counts_as_stdio_in_a_session_of_its_own(mode: str) -> None:
     async with running() as rig, window_to(rig.url, mode) as client:
@@ -124,19 +79,6 @@ async def test_more_calls_than_there_are_lanes_are_all_answered(mode: str) -> No
         calls = [client.call_tool("omniroute_ok", {"text": str(number)}) for number in range(150)]
         said = [answer.structured_content for answer in await asyncio.gather(*calls)]
         assert [each and each["said"] for each in said] == [str(number) for number in range(150)]
-
-
-async def test_a_gateway_that_refuses_the_key_is_told_as_an_answer() -> None:
-    async with running() as rig:
-        host, port = rig.url.removeprefix("http://").split(":")
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, WINDOW, host, port, "no-key", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
-        pipes = Pipes(process, modern=True)
-        error = (await pipes.ask("tools/list", {}))["error"]
-        assert (error["code"], error["data"]["code"]) == (-32000, "unauthorized")
-        assert "The key is not known here." in error["message"]
-        await process.communicate(b"")
 
 
 async def test_a_window_forwards_to_a_gateway_that_was_started_alike_and_to_no_other(tmp_path: Path) -> None:

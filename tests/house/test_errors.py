@@ -1,5 +1,8 @@
 import re
+import time
 from collections.abc import Iterator
+
+import pytest
 
 from omniroute_agent.kernel import errors
 from omniroute_agent.kernel.errors import CallError, not_found
@@ -28,3 +31,26 @@ def test_an_unknown_name_is_answered_with_the_nearest_ones() -> None:
     assert not_found("combo", "x", ["default"]).hint == "Known: `default`."
     assert not_found("combo", "x", []).hint == "No combo is known here yet."
     assert len(not_found("model", "m" * 10_000, []).message) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("c" * 15_000_000, ["omniroute_get_health", "c" * 150]),
+        ("c" * 200, [f"provider{number}/{'c' * 150}{number}" for number in range(10_000)]),
+        ("provider9/model-9-abcdefg", [f"provider{number}/model-{number}-abcdefgh" for number in range(10_000)]),
+    ],
+    ids=["an endless name", "many long names", "a near miss among many"],
+)
+def test_an_endless_name_holds_nobody_up(name: str, known: list[str]) -> None:
+    begun = time.process_time()
+    said = not_found("model", name, known)
+    # What compares the whole name with all of them takes ten times as long and more.
+    assert time.process_time() - begun < 0.4
+    assert len(said.sentence()) < 2000
+
+
+def test_the_nearest_of_many_names_is_still_found() -> None:
+    many = [f"provider{number}/model-{number}" for number in range(5_000)]
+    assert not_found("model", "provider77/modle-77", many).facts["nearest"]
+    assert not_found("model", "model-4999", [*many, "model-499"]).facts["nearest"]

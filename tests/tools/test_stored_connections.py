@@ -1,5 +1,6 @@
 """What was added by hand is what a client's request goes to."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from agent.providers.test_stored import a_store
 from fakes import START, FakeClock, Upstream, openai_stream
 from houses import TWO_TARGETS, a_house
 from omniroute_agent.kernel.secret import Secret
+from omniroute_agent.outside.addresses import origin_of
 from omniroute_agent.providers.stored import LOOK_SECONDS, StoredConnection
 from tools.test_tools import HELLO, caller_of
 
@@ -64,3 +66,28 @@ async def test_health_announces_an_expiry_in_time(tmp_path: Path) -> None:
         "Its key expires in 24 hours (2026-11-24T12:00Z): renew it in time.",
         "Its key has expired (2026-11-24T12:00Z): put a new one in its place.",
     ]
+
+
+async def test_a_removed_connection_takes_its_address_with_it(tmp_path: Path) -> None:
+    settings = TWO_TARGETS.replace("https://two.example/v1", "http://10.0.0.8:8080/v1")
+    own, named = origin_of("http://10.0.0.7:8080"), origin_of("http://10.0.0.8:8080")
+    near = replace(LAB, base_url="http://10.0.0.7:8080/v1")
+    async with a_house(tmp_path, settings=settings) as house:
+
+        async def passes() -> tuple[bool, bool]:
+            await house.parts.connections.all()
+            return house.origins.allows(own), house.origins.allows(named)
+
+        assert await passes() == (False, True)
+        await house.stored.put("lab", lambda _: near)
+        await house.stored.put("beside", lambda _: replace(near, id="beside", base_url="http://10.0.0.7:8080/v2"))
+        assert await passes() == (True, True)
+        await house.stored.remove("lab")
+        assert await passes() == (True, True), "another row names it still"
+        await house.stored.remove("beside")
+        assert await passes() == (False, True)
+        await house.stored.put("lab", lambda _: replace(near, base_url="http://10.0.0.8:8080/v1"))
+        await house.stored.put("lab", lambda _: near)
+        assert await passes() == (True, True), "the settings name it"
+        await house.stored.put("lab", lambda _: replace(near, enabled=False))
+        assert await passes() == (False, True)

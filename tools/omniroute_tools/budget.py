@@ -10,6 +10,7 @@ from omniroute_agent.kernel.guard import Action, Guard, GuardTier, Period, widen
 from omniroute_agent.kernel.money import usd
 from omniroute_agent.tooling.tool import DRY_RUN, NOT_YET, ToolContext, ToolInput, ToolOutput, as_in, tool
 from omniroute_tools.health import GuardReport, guard_reports
+from omniroute_tools.names import Name
 
 if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
     from omniroute_agent.kernel.caller import Caller
@@ -22,8 +23,8 @@ class SetBudgetGuardInput(ToolInput):
     period: Period | None = Field(default=None, description="Default day, UTC.")
     action: Action | None = Field(default=None, description="Default block.")
     tier: GuardTier | None = Field(default=None, description="For degrade.")
-    combo: str | None = Field(default=None, description="Count only this.")
-    guard: str | None = Field(default=None, description="Change this one.")
+    combo: Name | None = Field(default=None, description="Count only this.")
+    guard: Name | None = Field(default=None, description="Change this one.")
     dry_run: bool = DRY_RUN
 
 

@@ -22,6 +22,7 @@ from omniroute_agent.kernel.chat import (
 from omniroute_agent.kernel.errors import InvalidRequest
 from omniroute_agent.kernel.money import nano_from_usd
 from omniroute_agent.tooling.tool import Detail, ToolContext, ToolInput
+from omniroute_tools.names import Name
 
 _USD: Final = re.compile(r"[0-9]{1,12}(\.[0-9]+)?")
 
@@ -94,7 +95,7 @@ class RequestInput(ToolInput):
 
     messages: list[ChatMessage] = Field(min_length=1)
     model: str = Field(default="", description="`provider/model`, a model, or empty: default combo.")
-    combo: str | None = Field(default=None, description="Instead of a model.")
+    combo: Name | None = Field(default=None, description="Instead of a model.")
     task: Task | None = Field(default=None, description="Kind of work.")
     budget_usd: UsdText | None = Field(default=None, description="Most it may cost, decimal USD.")
     max_tokens: int | None = Field(default=None, ge=1, le=1_000_000, description="Output cap.")

@@ -8,6 +8,7 @@ from pydantic import Field
 from omniroute_agent.kernel.errors import InvalidRequest
 from omniroute_agent.kernel.money import usd
 from omniroute_agent.tooling.tool import DRY_RUN, NOT_YET, ToolContext, ToolInput, ToolOutput, tool
+from omniroute_tools.names import Name
 
 if TYPE_CHECKING:  # a tool is listed before the rooms behind it are loaded
     from omniroute_agent.providers.price_sync import PriceChange, PriceSyncReport
@@ -19,10 +20,7 @@ _ENDINGS: Final = (".json", ".toml")
 
 
 class SyncPricingInput(ToolInput):
-    source: str = Field(
-        default=BUNDLED,
-        description="bundled, a file in the data directory, or an https URL.",
-    )
+    source: Name = Field(default=BUNDLED, description="bundled, a file in the data directory, or an https URL.")
     dry_run: bool = DRY_RUN
 
 
@@ -34,6 +32,7 @@ class SyncPricingOutput(ToolOutput):
     changed: int
     removed: int
     unchanged: int
+    cheaper: int = Field(description="Lower, new or gone: these need the owner's consent.")
     kept: int = Field(description="The owner's own.")
     left_out: int = Field(description="Rows of no use here.")
     first: tuple[str, ...] = Field(description="model: USD per million in/out, before → after.")
@@ -59,14 +58,25 @@ class SyncPricingOutput(ToolOutput):
 )
 async def sync_pricing(args: SyncPricingInput, ctx: ToolContext) -> SyncPricingOutput:
     """Take prices over from a list, or go back to the bundled ones. The owner's own prices are never overwritten; an
-    empty or malformed source changes nothing. A URL needs the owner's consent.
+    empty or malformed source changes nothing. A URL, and whatever lowers, adds or removes a price, needs the owner's
+    consent.
     """
     # Imported here because a tool is listed before the rooms behind it are loaded.
     from omniroute_agent.providers.price_sync import check_url  # noqa: PLC0415 (lazy)
 
-    parts, source = ctx.parts, args.source.strip()
+    parts, source = ctx.parts, args.source
+
+    async def agree(report: "PriceSyncReport") -> None:
+        if report.cheaper:
+            await parts.consents.require(
+                ctx.caller,
+                "sync_pricing",
+                {"source": source, "prices": report.digest},
+                _question(ctx.caller.id, report),
+            )
+
     if source == BUNDLED:
-        return report_of(await parts.price_sync.to_bundled(dry_run=args.dry_run))
+        return report_of(await parts.price_sync.to_bundled(dry_run=args.dry_run, agree=agree))
     if "://" in source:
         check_url(source)
         # Looking at it is a call to a stranger's server, too.
@@ -77,7 +87,16 @@ async def sync_pricing(args: SyncPricingInput, ctx: ToolContext) -> SyncPricingO
             f"{'Read' if args.dry_run else 'Take over'} the price list at {source}?",
         )
         return report_of(await parts.price_sync.from_url(source, dry_run=args.dry_run))
-    return report_of(await parts.price_sync.from_file(_inside(parts, source), dry_run=args.dry_run))
+    path = _inside(parts, source)
+    return report_of(await parts.price_sync.from_file(path, dry_run=args.dry_run, agree=agree))
+
+
+def _question(caller: str, report: "PriceSyncReport") -> str:
+    """Prices decide what a budget is worth, so whatever makes a call cheaper widens every guard."""
+    changes = {change.name: _change(change) for change in report.changes}
+    example = changes.get(report.cheaper[0], report.cheaper[0])
+    what = "go back to the bundled prices" if report.source == BUNDLED else f"take over the prices of {report.source}"
+    return f"May `{caller}` {what}? Lower, new or gone: {len(report.cheaper)}, such as {example}."
 
 
 def report_of(report: "PriceSyncReport") -> SyncPricingOutput:
@@ -90,6 +109,7 @@ def report_of(report: "PriceSyncReport") -> SyncPricingOutput:
         changed=count["changed"],
         removed=count["removed"],
         unchanged=report.unchanged,
+        cheaper=len(report.cheaper),
         kept=report.kept,
         left_out=sum(report.left_out.values()),
         first=tuple(_change(change) for change in report.changes[:SHOWN]),

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
+from omniroute_agent.cli.callers import caller_ids, told
 from omniroute_agent.cli.failures import USAGE, CommandFailed
 from omniroute_agent.cli.loop import run
 from omniroute_agent.cli.page import Page, out, print_json
@@ -35,13 +36,20 @@ def list_calls(
     """
     Raises:
         CommandFailed: `since` is no time.
+        NotFound: nobody is called so.
     """
     name = tool if tool is None or tool.startswith((PREFIX, "(")) else PREFIX + tool
-    question = Question(
-        tool=name, caller=caller, outcome=outcome, since=None if since is None else _since(since), limit=limit
-    )
+    question = Question(tool=name, outcome=outcome, since=None if since is None else _since(since), limit=limit)
+
+    async def look(database: Database) -> tuple[Recorded, ...]:
+        if caller is None:
+            return await read_calls(database, question)
+        ids = await caller_ids(database, caller)
+        found = [call for one in ids for call in await read_calls(database, replace(question, caller=one))]
+        return tuple(sorted(found, key=lambda call: (call.at, call.id), reverse=True)[:limit])
+
     settings = start.settings()
-    calls = in_database(settings, lambda database: read_calls(database, question))
+    calls = in_database(settings, look)
     if as_json:
         print_json({"level": settings.audit.level, "calls": [_told(call) for call in calls]})
     else:
@@ -50,11 +58,20 @@ def list_calls(
 
 
 def clear_calls(start: Start, *, caller: str, as_json: bool) -> int:
-    gone = in_database(start.settings(), lambda database: erase_calls(database, caller))
+    """
+    Raises:
+        NotFound: nobody is called so.
+    """
+
+    async def erase(database: Database) -> tuple[tuple[str, ...], int]:
+        ids = await caller_ids(database, caller)
+        return ids, sum([await erase_calls(database, one) for one in ids])
+
+    ids, gone = in_database(start.settings(), erase)
     if as_json:
-        print_json({"erased": gone})
+        print_json({"erased": gone, "callers": ids})
     else:
-        out().line(f"Erased {gone} recorded call{'' if gone == 1 else 's'} of {caller}.")
+        out().line(f"Erased {gone} recorded call{'' if gone == 1 else 's'} of {told(caller, ids)}.")
     return 0
 
 

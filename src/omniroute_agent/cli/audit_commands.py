@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from omniroute_agent.cli.tree import Bare, Json, examples, start_of, tree
+from omniroute_agent.cli.tree import Bare, Json, OfCaller, examples, start_of, tree
 
 audit = tree(cls=Bare, help="Who called which tool, and how it ended.")
 AUDIT_EXAMPLES = examples("audit", "audit --tool route_request --since 2h", "audit clear --caller laptop")
@@ -17,7 +17,7 @@ def audit_list(
     tool: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only this tool, with or without omniroute_.")
     ] = None,
-    caller: Annotated[str | None, typer.Option(metavar="ID", help="Only this caller.")] = None,
+    caller: OfCaller = None,
     outcome: Annotated[
         str | None, typer.Option(metavar="WORD", help="Only calls that ended so: ok, cancelled or an error's code.")
     ] = None,
@@ -41,10 +41,10 @@ def audit_list(
 @audit.command("clear", epilog=examples("audit clear --caller laptop"))
 def audit_clear(
     ctx: typer.Context,
-    caller: Annotated[str, typer.Option(metavar="ID", help="Whose calls.")],
+    caller: Annotated[str, typer.Option(metavar="NAME", help="A key by its name or id, or owner.")],
     as_json: Json = False,
 ) -> int:
-    """Erase everything recorded of one caller."""
+    """Erase everything recorded of one caller: of a name, of all keys that ever had it."""
     from omniroute_agent.cli.audit import clear_calls
 
     return clear_calls(start_of(ctx), caller=caller, as_json=as_json)

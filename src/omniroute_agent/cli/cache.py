@@ -4,6 +4,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from omniroute_agent.app import House
+from omniroute_agent.cli.callers import caller_ids
 from omniroute_agent.cli.house import in_house
 from omniroute_agent.cli.page import out, print_json
 from omniroute_agent.cli.start import Start
@@ -52,7 +53,18 @@ def list_cache(start: Start, *, limit: int, as_json: bool) -> int:
 
 
 def clear_cache(start: Start, *, caller: str | None, as_json: bool) -> int:
-    gone = in_house(start.settings(), lambda house: house.parts.reuse.rows.clear(caller))
+    """
+    Raises:
+        NotFound: nobody is called so.
+    """
+
+    async def erase(house: House) -> int:
+        rows = house.parts.reuse.rows
+        if caller is None:
+            return await rows.clear(None)
+        return sum([await rows.clear(one) for one in await caller_ids(house.parts.database, caller)])
+
+    gone = in_house(start.settings(), erase)
     if as_json:
         print_json({"erased": gone})
     else:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from omniroute_agent.cli.tree import Bare, Json, examples, start_of, tree
+from omniroute_agent.cli.tree import Bare, Json, OfCaller, examples, start_of, tree
 
 cache = tree(cls=Bare, help="Answers kept to be given again to the same request.")
 CACHE_EXAMPLES = examples("cache", "cache clear")
@@ -22,10 +22,10 @@ def cache_list(
     return list_cache(start_of(ctx), limit=limit, as_json=as_json)
 
 
-@cache.command("clear", epilog=examples("cache clear", "cache clear --caller owner"))
+@cache.command("clear", epilog=examples("cache clear", "cache clear --caller laptop"))
 def cache_clear(
     ctx: typer.Context,
-    caller: Annotated[str | None, typer.Option(metavar="ID", help="Only those of one caller.")] = None,
+    caller: OfCaller = None,
     as_json: Json = False,
 ) -> int:
     """Erase the kept answers. Running servers notice at once."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from omniroute_agent.kernel.errors import CallError
+from omniroute_agent.kernel.masking import masked
 
 OTHER: Final = 1
 USAGE: Final = 2
@@ -92,7 +93,8 @@ def _print_json(failure: CommandFailed) -> None:
 def _defect(error: Exception, *, as_json: bool) -> int:
     message = f"This is a defect of omniroute-agent: {type(error).__name__}."
     hint = "Please report it with the lines above."
-    traceback.print_exception(error)
+    # Nobody foresaw what it says: it may hold a secret, and clients keep what a server writes here.
+    sys.stderr.write(masked("".join(traceback.format_exception(error))))
     if as_json:
         _print_json(CommandFailed(message, hint, "internal"))
     else:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from omniroute_agent.cli.tree import Json, examples, start_of
+from omniroute_agent.cli.tree import Json, OfCaller, examples, start_of
 
 
 def costs(
@@ -17,13 +17,14 @@ def costs(
     by: Annotated[
         Literal["provider", "model", "combo", "task", "connection"], typer.Option(help="What to group by.")
     ] = "model",
+    caller: OfCaller = None,
     as_json: Json = False,
 ) -> int:
-    """Tell what was spent, from the ledger."""
-    from omniroute_agent.cli.figures import show_costs
+    """Tell what all callers spent, or one of them, from the ledger."""
+    from omniroute_agent.cli.costs import show_costs
 
     wanted = {"period": period, "since": since, "until": until, "group_by": by}
-    return show_costs(start_of(ctx), wanted, as_json=as_json)
+    return show_costs(start_of(ctx), wanted, caller, as_json=as_json)
 
 
 def quota(
@@ -76,7 +77,7 @@ def resilience(
 
 def add_figures(app: typer.Typer) -> None:
     """Add the commands of this module to the tree."""
-    app.command(epilog=examples("costs", "costs --period month --by combo"))(costs)
+    app.command(epilog=examples("costs", "costs --period month --by combo", "costs --caller laptop"))(costs)
     app.command(epilog=examples("quota", "quota --connection openai"))(quota)
     app.command(epilog=examples("metrics", "metrics --provider openai --window 7d", "metrics --combo default"))(metrics)
     app.command(epilog=examples("resilience", "resilience conservative", "resilience --reset"))(resilience)

@@ -1,4 +1,4 @@
-"""`costs`, `quota`, `metrics`, `resilience`: what the tools tell, drawn for a person."""
+"""`quota`, `metrics`, `resilience`: what the tools tell, drawn for a person."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,10 +10,6 @@ from omniroute_agent.cli.house import call_tool, in_house, show_tool
 from omniroute_agent.cli.page import Page, out, print_json
 from omniroute_agent.cli.start import Start
 from omniroute_agent.engine.tuning import TUNINGS
-
-
-def show_costs(start: Start, wanted: Mapping[str, object], *, as_json: bool) -> int:
-    return show_tool(start, "cost_report", wanted, _draw_costs, as_json=as_json)
 
 
 def show_quota(start: Start, wanted: Mapping[str, object], *, as_json: bool) -> int:
@@ -90,24 +86,6 @@ def _draw_resilience(page: Page, found: Mapping[str, Any]) -> None:
     )
     page.line(f"  cool-down without a hint: {found['cooldown_seconds']:g} to {found['cooldown_most_seconds']:g} s")
     page.line(f"  calls at a time per connection, to begin with: {found['calls_at_a_time']}")
-
-
-def _draw_costs(page: Page, found: dict[str, Any]) -> None:
-    totals = found["totals"]
-    page.line(f"{totals['cost']} USD for {totals['requests']} requests, {found['since']} to {found['until']}", "bold")
-    page.line(f"{totals['input_tokens']:,} tokens in, {totals['output_tokens']:,} out", "dim")
-    if totals["unknown_cost_attempts"]:
-        page.line(f"! {totals['unknown_cost_attempts']} attempts have an unknown price and are not in it", "yellow")
-    if found["groups"]:
-        head = (found["group_by"], "USD", "requests", "tokens in/out")
-        page.table(head, [_group(group) for group in found["groups"]])
-    for guard in found["guards"]:
-        page.line(f"guard {guard['guard']}: {guard['left']} of {guard['limit']} USD left", "dim")
-
-
-def _group(group: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    tokens = f"{group['input_tokens']:,} / {group['output_tokens']:,}"
-    return group["name"] or "–", group["cost"], str(group["requests"]), tokens
 
 
 def _draw_quota(page: Page, found: dict[str, Any]) -> None:

@@ -38,8 +38,11 @@ def owner(house: House) -> Caller:
     return Caller(id="owner", scopes=frozenset(("*",)), session=f"cli-{house.parts.ports.new_id()}")
 
 
-async def call_tool(house: House, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What the tool gives to MCP clients, as JSON has it. Arguments that are None count as not given.
+async def call_tool(
+    house: House, name: str, arguments: Mapping[str, Any], caller: Caller | None = None
+) -> dict[str, Any]:
+    """What the tool gives to MCP clients, as JSON has it. Arguments that are None count as not given. Without a
+    `caller` it is the owner who calls.
 
     Raises:
         CallError: as the tool says it.
@@ -54,7 +57,7 @@ async def call_tool(house: House, name: str, arguments: Mapping[str, Any]) -> di
             USAGE,
         )
     given = {key: value for key, value in arguments.items() if value is not None}
-    context = ToolContext(caller=owner(house), parts=house.parts, door=DOOR, progress=_silence, listens=True)
+    context = ToolContext(caller=caller or owner(house), parts=house.parts, door=DOOR, progress=_silence, listens=True)
     output = await tool.run(read_arguments(tool, given), context)
     return output.model_dump(mode="json")
 

@@ -13,6 +13,9 @@ HELP: Final = ("--help", "-h")
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object on stdout and nothing else; an error as JSON on stderr.")
 ]
+OfCaller = Annotated[
+    str | None, typer.Option("--caller", metavar="NAME", help="Only of this caller: a key by its name or id, or owner.")
+]
 
 
 class Bare(TyperGroup):

@@ -43,7 +43,7 @@ def open_window(start: Start, scopes: str, *, forward: bool = True) -> int:
     handover = serve_window(address)
     if handover is None:
         return 0
-    _say("The gateway ended; MCP in this process from here on.")
+    _say(f"{handover.why}; MCP in this process from here on.")
     from omniroute_agent.cli.stdio import serve_mcp  # noqa: PLC0415 (lazy)
 
     return serve_mcp(start, scopes, session, handover)

@@ -106,6 +106,10 @@ class Gate:
         now = self._now().timestamp()
         self._streams.end(lambda holder: not good(holder) or (holder.until is not None and holder.until <= now))
 
+    def end_subscriptions(self, unnarrowed: Callable[[Holder], bool]) -> None:
+        """End what was subscribed to by those who may not do any more all that they might then."""
+        self._streams.end(lambda holder: not unnarrowed(holder), subscriptions=True)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
@@ -145,7 +149,7 @@ class Gate:
                 id=holder.id, scopes=holder.scopes, session=session, view=holder.view, door=_door(headers, holder)
             )
             scope[PEER] = peer
-            scope[LISTEN] = partial(self._streams.listen, holder)
+            scope[LISTEN] = partial(self._streams.listen, holder, subscription=True)
             if scope["method"] == "GET":
                 await self._streams.listen(holder, self._app, scope, receive, send)
             else:

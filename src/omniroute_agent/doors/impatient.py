@@ -28,6 +28,9 @@ class Impatient(HttpToolsProtocol):
         super().__init__(*given, **named)
         self._clock: asyncio.TimerHandle | None = None
         self._header_bytes = 0
+        self._unheard = 0
+        """Bytes since the parser last told of headers that ended, of a body, or of its end: it keeps them all."""
+        self._told = False
         self._in_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -42,7 +45,11 @@ class Impatient(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._told = False
         super().data_received(data)
+        self._unheard = 0 if self._told else self._unheard + len(data)
+        if self._unheard > HEADER_BYTES:
+            self.transport.abort()
         if self._in_body:
             self._wait(self.body_seconds)
 
@@ -60,12 +67,18 @@ class Impatient(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        self._told = True
         self._rest()
         if not self.transport.is_closing():
             self._in_body = True
             super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._told = True
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
+        self._told = True
         self._in_body = False
         self._rest()
         super().on_message_complete()

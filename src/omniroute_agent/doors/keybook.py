@@ -17,6 +17,7 @@ import anyio
 from omniroute_agent.doors.holders import CannotTell, Holder, NotRecognised
 from omniroute_agent.kernel.errors import StoreUnavailable
 from omniroute_agent.kernel.ports import Ports
+from omniroute_agent.kernel.scopes import missing
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.store.keys import KeyRow, KeyRows
 
@@ -127,6 +128,11 @@ class KeyBook:
             return True
         row = self._known.get(holder.id)
         return row is not None and row.revoked_at is None
+
+    def unnarrowed(self, holder: Holder) -> bool:
+        """Whether one who came in earlier may still do all that it might then."""
+        row = self._known.get(holder.id)
+        return row is None or (row.view == holder.view and not missing(row.scopes, holder.scopes))
 
     def note_uses(self) -> None:
         """Have the uses so far written down."""

@@ -22,7 +22,7 @@ STALE_SECONDS: Final = 86_400.0
 PAUSE_SECONDS: Final = 30.0
 """Between two reads: a token that names an unknown key makes us read, and anybody can write such a token."""
 RETRY_SECONDS: Final = 5.0
-"""The same after a read that failed."""
+"""The same after a read that failed, as long as there are no keys at all."""
 ANSWER_SECONDS: Final = 5.0
 MAX_BYTES: Final = 256 * 1024
 MAX_KEYS: Final = 100
@@ -130,6 +130,8 @@ class SigningKeys:
                     self.generation += 1
                 except CannotRead as error:
                     self._why = str(error)
+                    # From here on, for it may have taken its time, and everybody with a token waited meanwhile.
+                    self._not_before = self._monotonic() + (PAUSE_SECONDS if self._keys else RETRY_SECONDS)
             if now - self._read_at > STALE_SECONDS:
                 raise CannotTell("The keys of the token's issuer cannot be read.", self._why)
 

@@ -1,6 +1,7 @@
 """Requests that only listen: they would last for ever, so somebody must be able to end them."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 import anyio
@@ -16,17 +17,33 @@ Listen = Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]
 _GONE: Final[Message] = {"type": "http.disconnect"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    holder: Holder
+    subscription: bool
+    """What it tells was settled when it began, by what its holder might read then."""
+
+
 class OpenStreams:
     def __init__(self) -> None:
-        self._open: dict[anyio.Event, Holder] = {}
+        self._open: dict[anyio.Event, _Open] = {}
 
-    def end(self, over: Callable[[Holder], bool]) -> None:
-        """End those whose holder is no longer to listen."""
-        for ending, holder in self._open.items():
-            if over(holder):
+    def end(self, over: Callable[[Holder], bool], *, subscriptions: bool = False) -> None:
+        """End those whose holder is no longer to listen; of all streams, or of `subscriptions` alone."""
+        for ending, each in self._open.items():
+            if (each.subscription or not subscriptions) and over(each.holder):
                 ending.set()
 
-    async def listen(self, holder: Holder, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    async def listen(
+        self,
+        holder: Holder,
+        app: ASGIApp,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        subscription: bool = False,
+    ) -> None:
         """Run the app; once the stream is ended from here, it sees a disconnect and the client a clean end."""
         ending = anyio.Event()
         open_body = False
@@ -36,7 +53,7 @@ class OpenStreams:
             open_body = message["type"] == "http.response.start" or bool(message.get("more_body"))
             await send(message)
 
-        self._open[ending] = holder
+        self._open[ending] = _Open(holder, subscription)
         try:
             await app(scope, _until(ending, receive), watched)
         finally:

@@ -17,7 +17,7 @@ from jwt.types import Options
 
 from omniroute_agent.doors.challenge import Issuer
 from omniroute_agent.doors.holders import Holder, NotRecognised
-from omniroute_agent.doors.signing_keys import ALGORITHMS, SigningKeys
+from omniroute_agent.doors.signing_keys import ALGORITHMS, FRESH_SECONDS, SigningKeys
 from omniroute_agent.kernel.scopes import known_scopes
 
 MAX_TOKEN: Final = 8192
@@ -59,6 +59,9 @@ class Tokens:
             raise NotRecognised(f"The token is longer than {MAX_TOKEN} characters.")
         digest = sha256(presented).digest()
         known = self._checked.get(digest)
+        if known is not None:
+            # Its signing key may have been withdrawn since.
+            await self._keys.refresh(older_than=FRESH_SECONDS)
         if known is not None and known[0] == self._keys.generation and not self._over(known[1]):
             return known[1]
         holder = await self._verified(presented)

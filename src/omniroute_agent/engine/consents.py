@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from omniroute_agent.kernel.caller import Caller
 from omniroute_agent.kernel.errors import ConsentRequired, NotAllowed, NotFound
 from omniroute_agent.kernel.ports import Ports
-from omniroute_agent.store.consents import Asked, ConsentRows
+from omniroute_agent.store.consents import MOST_PENDING, Asked, ConsentRows
 
 LIFETIME: Final = 15 * 60.0
 """Seconds a question waits for its answer, and an answer for its call."""
@@ -25,6 +25,8 @@ LIFETIME: Final = 15 * 60.0
 _CODE_LETTERS: Final = 12
 """Of base 32: 60 bits, of which a list of questions shows 20."""
 _GROUP: Final = 4
+_LONGEST: Final = 600
+"""Characters of a question; what is longer ends in `…`."""
 
 
 class Consents:
@@ -32,7 +34,7 @@ class Consents:
         self._rows = rows
         self._ports = ports
         self._codes: dict[tuple[str, str, str], tuple[str, float]] = {}
-        """Codes given out here, and until when they are good."""
+        """Codes given out here, and until when they are good; the oldest first."""
 
     async def require(
         self,
@@ -53,7 +55,7 @@ class Consents:
         """
         now = self._ports.now().timestamp()
         same = (caller.id, action, _digest(action, arguments))
-        self._codes = {key: kept for key, kept in self._codes.items() if kept[1] > now}
+        self._make_room(same, now)
         # The same question has the same code, of which the store has the hash alone.
         code, until = self._codes.setdefault(same, (self._new_code(), now + LIFETIME))
         asked = Asked(
@@ -61,7 +63,7 @@ class Consents:
             code_start=code[:_GROUP],
             caller=caller.id,
             action=action,
-            question=question,
+            question=_line(question),
             asked_at=now,
             expires_at=until,
             state="pending",
@@ -72,6 +74,15 @@ class Consents:
         self._codes.pop(same, None)
         if found.state == "denied":
             raise NotAllowed("The owner was asked and said no.", hint="Go on without it, or ask the owner.")
+
+    def _make_room(self, same: tuple[str, str, str], now: float) -> None:
+        """Forget codes whose time is up and, before a new one, those whose questions make room in the store, too."""
+        for key in [key for key, (_, until) in self._codes.items() if until <= now]:
+            del self._codes[key]
+        if same not in self._codes:
+            own = [key for key in self._codes if key[0] == same[0]]
+            for key in own[: max(0, len(own) - MOST_PENDING + 1)]:
+                del self._codes[key]
 
     def _new_code(self) -> str:
         """Twelve letters in groups of four. An id alone would not do: the next one may be this one plus 1."""
@@ -109,6 +120,12 @@ class Consents:
 def _digest(action: str, arguments: Mapping[str, JsonValue]) -> str:
     told = json.dumps([action, dict(arguments)], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _line(question: str) -> str:
+    """One short line: what a caller names in a question must not look like a line of ours, nor hide one."""
+    line = "".join(filter(str.isprintable, " ".join(question.split())))
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
 def _hash(code: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from pydantic import JsonValue
 
@@ -11,6 +10,7 @@ from omniroute_agent.engine.nesting import COMBO_PREFIX
 from omniroute_agent.engine.situation import Candidate
 from omniroute_agent.engine.strategies.validation import remarks, validate
 from omniroute_agent.kernel.errors import InvalidRequest
+from omniroute_agent.kernel.likeness import nearest
 from omniroute_agent.providers.catalogue import Catalogue
 from omniroute_agent.providers.table import PROVIDERS
 
@@ -100,7 +100,7 @@ class Examiner:
 
     async def _meant(self, target: str) -> str:
         known = [*await self._catalogue.names(), *(f"{COMBO_PREFIX}{name}" for name in await self._combos.by_name())]
-        near = get_close_matches(target, known, n=3, cutoff=0.6)
+        near = nearest(target, known, cutoff=0.6)
         return f" Did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else ""
 
 

@@ -4,7 +4,7 @@ CallError                code                whose fault
 ├── InvalidRequest       invalid_request     the caller's: the request itself cannot be served
 ├── NotAllowed           not_allowed         the caller's: a scope is missing
 ├── NotFound             not_found           the caller's: no such model, combo, request, tool
-├── Conflict             conflict            the caller's: same idempotency key, other body
+├── Conflict             conflict            the caller's: a name that is taken, or what changed meanwhile
 ├── LimitReached         limit_reached       the owner's budget or quota says no
 ├── ConsentRequired      consent_required    nobody's: only the owner may allow this, and has not been asked yet
 ├── NoRoute              no_route            the configuration's: every candidate was excluded
@@ -16,8 +16,9 @@ Inside the engine a provider's failure is a value (`engine.faults.Fault`), becau
 """
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import ClassVar
+
+from omniroute_agent.kernel.likeness import nearest
 
 
 class CallError(Exception):
@@ -81,7 +82,7 @@ class StoreUnavailable(CallError):
 
 def not_found(kind: str, name: str, known: Sequence[str]) -> NotFound:
     """A `NotFound` that names the nearest known names; `kind` is the noun shown to the reader ("combo", "model")."""
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    near = nearest(name, known)
     if near:
         hint = "Did you mean " + ", ".join(f"`{n}`" for n in near) + "?"
     elif known:

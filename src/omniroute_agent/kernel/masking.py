@@ -14,6 +14,10 @@ SHORTEST: Final = 8
 """Characters; to mask shorter values everywhere would garble texts and hide nothing."""
 BEGINNING: Final = 12
 """Characters of a secret by which a part of it is told from ordinary text."""
+_LONGEST_FOUND: Final = 4096
+"""Characters; nothing that only looks like a secret is taken to be longer."""
+_WIDEST: Final = 12
+"""Characters that one character of a secret takes at most in any of its forms."""
 
 _PRIVATE_KEY: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL
@@ -24,14 +28,16 @@ _NAMED: Final = re.compile(
     r"""(\\?["']?\s*[:=]\s*\\?["']?)(?:(?:bearer|basic)\s+)?[^\s"',&;\\]{6,}""",
     re.IGNORECASE,
 )
+# Callers write what is looked through here: no place of a text may be looked at from all the places before it. So the
+# look ahead of a key that may begin inside another run has an end, and a run without one begins inside no other.
 _KEY_LIKE: Final = re.compile(
     r"""(?x) \b (?:
-        (?: sk | pk | rk | key | gsk | xai | or | hf | r8 | pplx | nvapi | csk | fw | tgp | orak | omk
+        (?: sk | pk | rk | key | gsk | xai | or | hf | r8 | pplx | nvapi | csk | fw | tgp | orak | omk | ork | orbh
           | gh[oprsu] | github_pat | glpat | xox[abeprs] )
-        [-_] (?= [A-Za-z_*-]*\d ) [A-Za-z0-9_*-]{8,}
+        [-_] (?= [A-Za-z_*-]{0,64}\d ) [A-Za-z0-9_*-]{8,}
       | AIza [A-Za-z0-9_-]{20,}
       | AKIA [A-Z0-9]{16}
-      | eyJ [A-Za-z0-9_-]{8,} \. [A-Za-z0-9_-]{8,} \. [A-Za-z0-9_-]*
+      | (?<! - ) eyJ [A-Za-z0-9_-]{8,} \. [A-Za-z0-9_-]{8,} \. [A-Za-z0-9_-]*
     )"""
 )
 _USER_INFO: Final = re.compile(r"(://)[^/\s:@]+(?::[^/\s@]*)?@")
@@ -50,6 +56,20 @@ def masked(text: str, secrets: Iterable[Secret] | None = None) -> str:
     text = _NAMED.sub(rf"\1\2{MASK}", text)
     text = _KEY_LIKE.sub(MASK, text)
     return _USER_INFO.sub(rf"\1{MASK}@", text)
+
+
+def masked_beginning(text: str, length: int) -> str:
+    """The first `length` characters of `masked(text)`, or less where much of it is secret, and `…` behind them where
+    something is left out. What comes long after them is not looked at.
+    """
+    longest = max((len(secret.reveal()) for secret in living_secrets()), default=0)
+    margin = max(_LONGEST_FOUND, _WIDEST * longest)
+    window = 2 * length + margin
+    if len(text) > window:
+        # What was cut in two stands at the end, wherever that is now: it goes with the margin.
+        return f"{masked(text[:window])[:-margin][:length]}…"
+    shown = masked(text)
+    return shown if len(shown) <= length else f"{shown[:length]}…"
 
 
 def _values(secrets: Iterable[Secret]) -> list[str]:

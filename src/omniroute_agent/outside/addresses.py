@@ -7,6 +7,8 @@ is Azure's host agent, which the registries do not list.
 
 import ipaddress
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
@@ -74,6 +76,7 @@ class AllowedOrigins:
 
     def __init__(self, *urls: str) -> None:
         self._origins: set[Origin] = set()
+        self._listed: frozenset[Origin] = frozenset()
         for url in urls:
             self.allow(url)
 
@@ -89,8 +92,18 @@ class AllowedOrigins:
         """The origin no longer passes. One that was never allowed is no error."""
         self._origins.discard(origin_of(url))
 
+    def list_anew(self, urls: Iterable[str]) -> None:
+        """Besides, let the origins of these pass, in the place of those that were listed before. What is no URL as
+        `allow` takes it is left out.
+        """
+        listed: set[Origin] = set()
+        for url in urls:
+            with suppress(ValueError):
+                listed.add(origin_of(url))
+        self._listed = frozenset(listed)
+
     def allows(self, origin: Origin) -> bool:
-        return origin in self._origins
+        return origin in self._origins or origin in self._listed
 
 
 def origin_of(url: str) -> Origin:

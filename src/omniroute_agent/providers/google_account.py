@@ -13,10 +13,11 @@ from typing import Final
 import httpx2
 
 from omniroute_agent.kernel.errors import NoRoute
-from omniroute_agent.kernel.ports import Ports, by_way_of
+from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.kernel.strict_json import BadJson, decode
 from omniroute_agent.providers.model import Endpoint
+from omniroute_agent.providers.reading import CannotRead, request
 from omniroute_agent.providers.refresh import Fresh, Refresher
 
 TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 (an address)
@@ -84,35 +85,16 @@ async def fetch_token(ports: Ports, account: ServiceAccount, proxy: Secret | Non
     Raises:
         NoRoute: there is none, and why.
     """
-    request = ports.http.build_request(
-        "POST",
-        TOKEN_URL,
-        data={"grant_type": _GRANT, "assertion": assertion(account, int(ports.now().timestamp())).reveal()},
-        headers={"accept": "application/json"},
-        timeout=_SECONDS,
-        extensions=by_way_of(proxy),
-    )
+    signed = assertion(account, int(ports.now().timestamp())).reveal()
+    form = {"grant_type": _GRANT, "assertion": signed}
     try:
-        response = await ports.http.send(request, stream=True, follow_redirects=False)
-        try:
-            body = await _read(response)
-        finally:
-            await response.aclose()
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        answer = await request(ports.http, "POST", TOKEN_URL, form=form, seconds=_SECONDS, proxy=proxy, limit=_MAX_BODY)
+    except CannotRead as error:
         raise NoRoute(
-            f"No access token for {account.email}: Google's token server cannot be reached ({type(error).__name__}).",
+            f"No access token for {account.email}: Google's token server gave none. {error}",
             hint="Check that this machine reaches https://oauth2.googleapis.com.",
         ) from None
-    return _token(account, response.status_code, body)
-
-
-async def _read(response: httpx2.Response) -> bytes:
-    body = bytearray()
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) > _MAX_BODY:
-            break
-    return bytes(body)
+    return _token(account, answer.status, answer.body)
 
 
 def _token(account: ServiceAccount, status: int, body: bytes) -> Fresh[Secret]:

@@ -6,7 +6,7 @@ them free, and of models the price data itself names free (`:free`).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -87,7 +87,8 @@ class PriceBook:
     def bundled(self, provider: Provider | None, model: str) -> Price | None:
         """What the bundled data alone says; for reports, so nothing is remembered."""
         listed = None if provider is None or provider.prices is None else _find(provider.prices, model)
-        return None if listed is None else self._of(listed, model, {})
+        price = None if listed is None else self._of(listed, model, {})
+        return replace(price, lines={}) if isinstance(price, Listed) else price
 
     def owned(self, name: str) -> Stated | None:
         """What the owner stated under this very name."""

@@ -4,19 +4,22 @@ Who may name which source is not decided here: the doors ask the owner first.
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from omniroute_agent.kernel.chat import Usage
 from omniroute_agent.kernel.errors import InvalidRequest, UpstreamFailed
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.providers.known import KnownModels
 from omniroute_agent.providers.model import Price, Provider
 from omniroute_agent.providers.price_book import PriceBook, of_row
 from omniroute_agent.providers.price_formats import NoPrices, PriceList, read_prices
-from omniroute_agent.providers.prices import OwnPrice
+from omniroute_agent.providers.prices import OwnPrice, Stated
 from omniroute_agent.providers.reading import MAX_BODY, CannotRead, get_bytes
 from omniroute_agent.providers.table import PROVIDERS
 from omniroute_agent.store.prices import PriceRow, PriceRows
@@ -25,6 +28,20 @@ BUNDLED: Final = "bundled"
 SECONDS: Final = 60.0
 _SHRUNK: Final = 0.5
 """A list with less than this share of the rows of the one before is not believed."""
+_LONGEST_URL: Final = 2000
+_SHORT, _LONG = 1_000, 1_000_000
+"""Tokens below and above where prices jump with the length of a prompt."""
+_USAGES: Final = tuple(
+    usage
+    for tokens in (_SHORT, _LONG)
+    for usage in (
+        Usage(input_tokens=tokens, output_tokens=0),
+        Usage(input_tokens=0, output_tokens=tokens),
+        Usage(input_tokens=tokens, output_tokens=0, cache_read_tokens=tokens),
+        Usage(input_tokens=tokens, output_tokens=0, cache_write_tokens=tokens),
+    )
+)
+_COUNTS: Final = ((_SHORT, 0), (_LONG, 0), (0, _LONG))
 
 Kind = Literal["added", "changed", "removed"]
 
@@ -49,6 +66,14 @@ class PriceSyncReport:
     kept: int
     """Rows for models whose price the owner set: theirs stays."""
     left_out: Mapping[str, int]
+    cheaper: tuple[str, ...] = ()
+    """Models that may be paid for with less of a budget than before: whose price is not only raised."""
+    digest: str = ""
+    """Of every price before and after: with the same digest the same happens."""
+
+
+Agree = Callable[[PriceSyncReport], Awaitable[None]]
+"""Raises when what the report says must not be done."""
 
 
 class PriceSync:
@@ -71,8 +96,11 @@ class PriceSync:
             raise UpstreamFailed(f"{error} No price was changed.", hint="Try again later, or give a file.") from None
         return await self._take(content, source=url, dry_run=dry_run, shorter=shorter)
 
-    async def from_file(self, path: Path, *, dry_run: bool, shorter: bool = False) -> PriceSyncReport:
-        """
+    async def from_file(
+        self, path: Path, *, dry_run: bool, shorter: bool = False, agree: Agree | None = None
+    ) -> PriceSyncReport:
+        """`agree` sees what is about to be done before it is.
+
         Raises:
             InvalidRequest: it cannot be read, or is no price list.
         """
@@ -83,13 +111,15 @@ class PriceSync:
             raise InvalidRequest(
                 f"The file {path.name} cannot be read: {why}. No price was changed.", hint="Check its name and place."
             ) from None
-        return await self._take(content, source=path.name, dry_run=dry_run, shorter=shorter)
+        return await self._take(content, source=path.name, dry_run=dry_run, shorter=shorter, agree=agree)
 
-    async def to_bundled(self, *, dry_run: bool) -> PriceSyncReport:
+    async def to_bundled(self, *, dry_run: bool, agree: Agree | None = None) -> PriceSyncReport:
         """Back to the installed price data: the synced prices go."""
-        return await self._apply(None, BUNDLED, dry_run=dry_run)
+        return await self._apply(None, BUNDLED, dry_run=dry_run, agree=agree)
 
-    async def _take(self, content: bytes, *, source: str, dry_run: bool, shorter: bool) -> PriceSyncReport:
+    async def _take(
+        self, content: bytes, *, source: str, dry_run: bool, shorter: bool, agree: Agree | None = None
+    ) -> PriceSyncReport:
         try:
             found = await asyncio.to_thread(read_prices, content)
         except NoPrices as error:
@@ -104,57 +134,92 @@ class PriceSync:
                 "No price was changed.",
                 hint="Sync `bundled` first if that is meant.",
             )
-        return await self._apply(found, source, dry_run=dry_run)
+        return await self._apply(found, source, dry_run=dry_run, agree=agree)
 
-    async def _apply(self, found: PriceList | None, source: str, *, dry_run: bool) -> PriceSyncReport:
+    async def _apply(
+        self, found: PriceList | None, source: str, *, dry_run: bool, agree: Agree | None
+    ) -> PriceSyncReport:
         known = await self._known.look(fresh=True)
         before = {row.name: of_row(row) for row in known.prices.synced}
         after = {} if found is None else found.prices
-        changes, unchanged, kept = await asyncio.to_thread(self._compared, before, after)
-        if not dry_run and (found is not None or before):
+        report = await asyncio.to_thread(self._compared, before, after)
+        report = replace(
+            report,
+            source=source,
+            format=BUNDLED if found is None else found.format,
+            left_out={} if found is None else found.left_out,
+        )
+        if dry_run:
+            return report
+        if agree is not None:
+            await agree(report)
+        if found is not None or before:
             rows = {name: _row(name, price) for name, price in after.items()}
             at = self._ports.now().timestamp()
             await self._rows.replace_synced(rows, source=None if found is None else source, at=at)
             await self._known.look(fresh=True)
-        return PriceSyncReport(
-            source=source,
-            format=BUNDLED if found is None else found.format,
-            applied=not dry_run,
-            changes=changes,
-            unchanged=unchanged,
-            kept=kept,
-            left_out={} if found is None else found.left_out,
-        )
+        return replace(report, applied=True)
 
-    def _compared(
-        self, before: Mapping[str, OwnPrice], after: Mapping[str, OwnPrice]
-    ) -> tuple[tuple[PriceChange, ...], int, int]:
-        """What becomes of each price in force now, how many stay as they are, how many are the owner's."""
+    def _compared(self, before: Mapping[str, OwnPrice], after: Mapping[str, OwnPrice]) -> PriceSyncReport:
+        """What becomes of each price in force now."""
+        at, fresh = self._ports.now(), self._prices.fresh
         changes: list[PriceChange] = []
+        cheaper: list[str] = []
         kept = unchanged = 0
         for name in sorted(before.keys() | after.keys()):
             if self._prices.owned(name) is not None:
                 kept += name in after
                 continue
-            bundled = _rates(self._prices.bundled(*_split(name)))
-            was = _pair(before[name]) if name in before else bundled
-            will = _pair(after[name]) if name in after else bundled
+            bundled = self._prices.bundled(*_split(name))
+            synced = _stated(before.get(name))
+            held = (synced or bundled) if fresh else (bundled or synced)
+            coming = _stated(after.get(name)) or bundled
+            was, will = _rates(held), _rates(coming)
             if was == will:
                 unchanged += 1
             else:
                 kind: Kind = "added" if was is None else "removed" if will is None else "changed"
                 changes.append(PriceChange(name=name, kind=kind, before=was, after=will))
-        return tuple(changes), unchanged, kept
+            if held is not coming and not _covers(coming, held, at):
+                cheaper.append(name)
+        return PriceSyncReport(
+            source="",
+            format="",
+            applied=False,
+            changes=tuple(changes),
+            unchanged=unchanged,
+            kept=kept,
+            left_out={},
+            cheaper=tuple(cheaper),
+            digest=hashlib.sha256(repr([fresh, sorted(before.items()), sorted(after.items())]).encode()).hexdigest(),
+        )
+
+
+def _stated(price: OwnPrice | None) -> Price | None:
+    return None if price is None else Stated(prices=price, source="")
+
+
+def _covers(coming: Price | None, held: Price | None, at: datetime) -> bool:
+    """Whether nothing costs less by the coming price. An unknown one pays for nothing: a guard lets no such call pass,
+    and without a guard nobody knows what it spends.
+    """
+    if held is None or coming is None:
+        return held is coming
+    return all(coming.cost(usage, at) >= held.cost(usage, at) for usage in _USAGES) and all(
+        coming.worst(*counts, at) >= held.worst(*counts, at) for counts in _COUNTS
+    )
 
 
 def check_url(url: str) -> None:
     """
     Raises:
-        InvalidRequest: not an https address, or a credential in it.
+        InvalidRequest: not an https address, one that is odd, or a credential in it.
     """
     try:
         parts = urlsplit(url)
         usable = parts.scheme == "https" and bool(parts.hostname) and not parts.username and not parts.password
+        # Some characters are dropped on the way, so that a person would agree to something else than what is read.
+        usable = usable and len(url) <= _LONGEST_URL and url.isascii() and url.isprintable() and " " not in url
     except ValueError:
         usable = False
     if not usable:
@@ -181,10 +246,6 @@ def _content(path: Path) -> bytes:
 def _split(name: str) -> tuple[Provider | None, str]:
     provider, _, model = name.partition("/")
     return PROVIDERS.get(provider), model
-
-
-def _pair(price: OwnPrice) -> tuple[int, int]:
-    return (price.input, price.output)
 
 
 def _rates(price: Price | None) -> tuple[int, int] | None:

@@ -1,7 +1,10 @@
-"""Reading a JSON document from elsewhere: bounded in time and size, strict, and never followed to another place."""
+"""Reading what another server answers, such as a JSON document: bounded in time and size, strict, and never followed to
+another place.
+"""
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import httpx2
@@ -20,6 +23,12 @@ _ASIDE: Final = 65_536
 
 class CannotRead(Exception):
     """A document could not be had; the message says why in one sentence, without a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
 
 
 async def get_json(
@@ -51,16 +60,39 @@ async def get_bytes(
     Raises:
         CannotRead: as `get_json`.
     """
+    answer = await request(http, "GET", url, seconds=seconds, headers=headers, proxy=proxy, limit=limit, refused=False)
+    return answer.body
+
+
+async def request(
+    http: httpx2.AsyncClient,
+    method: str,
+    url: str,
+    *,
+    seconds: float,
+    headers: Mapping[str, str] | None = None,
+    form: Mapping[str, str] | None = None,
+    proxy: Secret | None = None,
+    limit: int = MAX_BODY,
+    refused: bool = True,
+) -> Answer:
+    """`seconds` are for all of it, however slowly the pieces come. With `refused` what comes with another status than
+    200 is an answer, too.
+
+    Raises:
+        CannotRead: no answer in time, or one that is too long or compressed.
+    """
     try:
         async with asyncio.timeout(seconds):
-            request = http.build_request(
-                "GET",
+            asked = http.build_request(
+                method,
                 url,
+                data=form,
                 headers={"accept": "application/json", "accept-encoding": "identity", **(headers or {})},
                 extensions=by_way_of(proxy),
                 timeout=seconds,
             )
-            return await _body(http, request, limit)
+            return await _answer(http, asked, limit, refused=refused)
     except TimeoutError:
         raise CannotRead(f"It did not answer within {seconds:g} s.") from None
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
@@ -70,14 +102,14 @@ async def get_bytes(
         raise CannotRead("It could not be asked: the address or a header cannot be sent.") from None
 
 
-async def _body(http: httpx2.AsyncClient, request: httpx2.Request, limit: int) -> bytes:
-    response = await http.send(request, stream=True, follow_redirects=False, auth=None)
+async def _answer(http: httpx2.AsyncClient, asked: httpx2.Request, limit: int, *, refused: bool) -> Answer:
+    response = await http.send(asked, stream=True, follow_redirects=False, auth=None)
     try:
-        if response.is_redirect:
+        if response.is_redirect and not refused:
             raise CannotRead(
                 f"It answered with status {response.status_code} and another address, which is not followed."
             )
-        if response.status_code != httpx2.codes.OK:
+        if response.status_code != httpx2.codes.OK and not refused:
             raise CannotRead(f"It answered with status {response.status_code}.")
         if response.headers.get("content-encoding", "identity") != "identity":
             # A small compressed answer could grow without end.
@@ -87,7 +119,7 @@ async def _body(http: httpx2.AsyncClient, request: httpx2.Request, limit: int) -
             body += piece
             if len(body) > limit:
                 raise CannotRead(f"Its answer is longer than {limit} bytes.")
-        return bytes(body)
+        return Answer(response.status_code, bytes(body))
     finally:
         await response.aclose()
 

@@ -2,10 +2,14 @@
 
 import asyncio
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
-from omniroute_agent.kernel.errors import Conflict
+from omniroute_agent.kernel.errors import Conflict, StoreUnavailable
 from omniroute_agent.store.database import Database
+
+MOST_UNKEPT: Final = 1000
+"""Requests whose answers could not be kept, of which we can say that they were answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
+    request_id: str
     document: str
 
 
@@ -24,13 +29,22 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """Answered, and the answer could not be kept."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answers:
     database: Database
     instance: str
+    _unkept: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    """By caller and key the requests whose answers could not be kept at once; the oldest first."""
 
     async def begin(
         self, *, caller: str, key: str, fingerprint: str, request_id: str, at: float, keep_until: float
-    ) -> Begun | Stored | Running:
+    ) -> Begun | Stored | Running | Lost:
         """Take the key, or say who has it. A caller who is cancelled meanwhile has not taken it.
 
         Raises:
@@ -59,7 +73,7 @@ class Answers:
                     hint="Use a new key for a new request; the same key only repeats the same one.",
                     facts={"request_id": owner},
                 )
-            return Running(owner) if document is None else Stored(document)
+            return Running(owner) if document is None else Stored(owner, document)
 
         def undo(connection: sqlite3.Connection) -> None:
             connection.execute(
@@ -69,22 +83,37 @@ class Answers:
             )
 
         try:
-            return await self.database.write(job)
+            found = await self.database.write(job)
         except (asyncio.CancelledError, GeneratorExit):
             self.database.correct(undo)
             raise
+        if isinstance(found, Running) and self._unkept.get((caller, key)) == found.request_id:
+            return Lost(found.request_id)
+        return found
 
-    async def finish(self, caller: str, key: str, document: str) -> None:
-        """Keep the answer of the request that holds the key."""
+    async def finish(self, caller: str, key: str, request_id: str, document: str) -> None:
+        """Keep the answer of the request that holds the key. It was given and billed: what cannot be kept now is tried
+        once more behind everything else, also when the caller leaves meanwhile, and the key stays taken.
+
+        Raises:
+            StoreUnavailable: it is not kept yet.
+        """
 
         def job(connection: sqlite3.Connection) -> None:
             connection.execute(
                 "UPDATE answer SET document = ? "
-                "WHERE caller = ? AND idempotency_key = ? AND instance = ? AND document IS NULL",
-                (document, caller, key, self.instance),
+                "WHERE caller = ? AND idempotency_key = ? AND instance = ? AND request_id = ? AND document IS NULL",
+                (document, caller, key, self.instance, request_id),
             )
 
-        await self.database.write(job)
+        try:
+            await self.database.write(job)
+        except (StoreUnavailable, asyncio.CancelledError, GeneratorExit):
+            if len(self._unkept) >= MOST_UNKEPT:
+                del self._unkept[next(iter(self._unkept))]
+            self._unkept[caller, key] = request_id
+            self.database.correct(job)
+            raise
 
     async def drop(self, caller: str, key: str) -> None:
         """Free a key whose request gave no answer."""

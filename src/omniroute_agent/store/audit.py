@@ -21,7 +21,7 @@ import anyio
 
 from omniroute_agent.kernel.caller import Caller
 from omniroute_agent.kernel.errors import StoreUnavailable
-from omniroute_agent.kernel.masking import masked
+from omniroute_agent.kernel.masking import masked_beginning
 from omniroute_agent.store.database import Database
 
 LINGER_SECONDS: Final = 1.0
@@ -85,9 +85,8 @@ def input_hash(arguments: Mapping[str, object] | None) -> str:
 
 def kept_arguments(arguments: Mapping[str, object] | None) -> str:
     """The arguments as JSON without secrets, cut off at `LONGEST_ARGUMENTS` characters."""
-    text = masked(json.dumps(arguments or {}, ensure_ascii=False, default=str))
-    text = _storable(text)
-    return text if len(text) <= LONGEST_ARGUMENTS else f"{text[:LONGEST_ARGUMENTS]}…"
+    text = _storable(json.dumps(arguments or {}, ensure_ascii=False, default=str))
+    return masked_beginning(text, LONGEST_ARGUMENTS)
 
 
 @dataclass(slots=True, kw_only=True)

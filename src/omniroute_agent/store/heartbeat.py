@@ -8,8 +8,7 @@ from typing import Final, Literal
 
 from omniroute_agent.kernel.ports import Ports
 from omniroute_agent.store.database import Database
-from omniroute_agent.store.living import FOLDER
-from omniroute_agent.store.locks import FileLock
+from omniroute_agent.store.living import lives, lock_of
 
 BEAT_SECONDS: Final = 30.0
 SILENT_SECONDS: Final = 3 * BEAT_SECONDS
@@ -65,9 +64,8 @@ async def processes(database: Database, directory: Path, *, now: float) -> tuple
     rows = await database.read(_rows)
     found = []
     for id_, pid, door, version, scopes, address, started_at, beat_at in rows:
-        lives = _lives(directory / FOLDER / f"{id_}.lock")
-        if lives is None:
-            continue
+        if not lock_of(directory, id_).exists():
+            continue  # it took its lock away at its end
         late = now - (beat_at or started_at) > SILENT_SECONDS
         found.append(
             Process(
@@ -79,7 +77,7 @@ async def processes(database: Database, directory: Path, *, now: float) -> tuple
                 address=address,
                 started_at=started_at,
                 beat_at=beat_at or started_at,
-                state="died" if not lives else "silent" if late else "running",
+                state="died" if not lives(directory, id_) else "silent" if late else "running",
             )
         )
     return tuple(found)
@@ -92,14 +90,3 @@ def _rows(connection: sqlite3.Connection) -> list[_Row]:
     return connection.execute(
         "SELECT id, pid, door, version, scopes, address, started_at, beat_at FROM instance ORDER BY started_at, id"
     ).fetchall()
-
-
-def _lives(lock: Path) -> bool | None:
-    """Whether a process holds the lock; None when it took it away at its end."""
-    if not lock.exists():
-        return None
-    held = FileLock(lock)
-    try:
-        return not held.try_shared()
-    finally:
-        held.release()

@@ -1,5 +1,6 @@
 """Each process holds a lock file of its own; an instance whose lock can be taken is dead."""
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterable
@@ -7,8 +8,11 @@ from pathlib import Path
 from typing import Self
 
 from omniroute_agent.store.database import Database
-from omniroute_agent.store.living import FOLDER
+from omniroute_agent.store.failures import unavailable
+from omniroute_agent.store.living import FOLDER, lock_of
 from omniroute_agent.store.locks import FileLock
+
+_log = logging.getLogger(__name__)
 
 
 class Instance:
@@ -22,14 +26,19 @@ class Instance:
     def enter(cls, directory: Path, id: str) -> Self:  # noqa: A002 (its id)
         """
         Raises:
-            OSError: the folder cannot be written.
+            StoreUnavailable: the folder cannot be written.
         """
-        lock = FileLock(_folder(directory) / f"{id}.lock")
-        lock.exclusive()
-        while not lock.in_place():
-            # Between making the file and locking it, another process took it for one that was left behind.
-            lock.release()
+        lock = FileLock(lock_of(directory, id))
+        try:
+            _folder(directory)
             lock.exclusive()
+            while not lock.in_place():
+                # Between making the file and locking it, another process took it for one that was left behind.
+                lock.release()
+                lock.exclusive()
+        except OSError as error:
+            lock.release()
+            raise unavailable(error, lock.path.parent) from error
         return cls(id, lock)
 
     def leave(self) -> None:
@@ -59,8 +68,14 @@ def dead_among(directory: Path, instances: Iterable[str]) -> dict[str, FileLock]
     folder = _folder(directory)
     dead: dict[str, FileLock] = {}
     for instance in sorted({*instances, *(file.stem for file in folder.glob("*.lock"))}):
-        lock = FileLock(folder / f"{instance}.lock")
-        if lock.try_exclusive():
+        lock = FileLock(lock_of(directory, instance))
+        try:
+            free = lock.try_exclusive()
+        except OSError as error:
+            # Another user's, or no file at all: that one stays as it is, and nobody else waits for it.
+            _log.warning("%s cannot be looked at: %s", lock.path, error.strerror or type(error).__name__)
+            free = False
+        if free:
             dead[instance] = lock
         else:
             lock.release()

@@ -1,10 +1,10 @@
 """Toolsets and single tools, chosen by a server's owner or kept with a key. They only narrow what the scopes allow."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Final, get_args
 
 from omniroute_agent.kernel.errors import InvalidRequest, not_found
+from omniroute_agent.kernel.likeness import nearest
 from omniroute_agent.kernel.view import EVERYTHING, View
 from omniroute_agent.tooling.tool import PREFIX, Tool, Toolset
 
@@ -41,7 +41,7 @@ def read_view(
     """
     for word in toolsets:
         if word not in TOOLSETS:
-            near = get_close_matches(word, TOOLSETS, n=1, cutoff=0.5)
+            near = nearest(word, TOOLSETS, most=1)
             ask = f"Did you mean `{near[0]}`? " if near else ""
             raise InvalidRequest(f"No toolset is called `{word[:60]}`.", hint=f"{ask}There are {', '.join(TOOLSETS)}.")
     excluded = frozenset(_full_name(name, known) for name in exclude)

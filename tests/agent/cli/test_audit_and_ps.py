@@ -129,7 +129,8 @@ async def test_clear_erases_one_callers_calls(tmp_path: Path) -> None:
     async with started(tmp_path, "mcp") as process:
         await answered(process, called("get_health"))
         await asyncio.wait_for(process.communicate(b""), 20)
-    assert (await told(tmp_path, "audit", "clear", "--caller", "somebody", "--json")).json == {"erased": 0}
+    nobody = await told(tmp_path, "audit", "clear", "--caller", "somebody", "--json")
+    assert (nobody.code, nobody.error["code"]) == (3, "not_found")
     cleared = await told(tmp_path, "audit", "clear", "--caller", "owner")
     assert cleared.out == "Erased 1 recorded call of owner.\n"
     assert (await told(tmp_path, "audit", "--json")).json["calls"] == []

@@ -43,7 +43,7 @@ def test_an_empty_cache_says_what_fills_it(run: Run) -> None:
 
 @pytest.fixture
 async def kept(tmp_path: Path) -> list[str]:
-    return await fill(tmp_path, "owner", "other")
+    return await fill(tmp_path, "owner", "token:other")
 
 
 def test_what_is_kept_is_listed_without_its_content(run: Run, kept: list[str]) -> None:
@@ -61,7 +61,7 @@ def test_what_is_kept_is_listed_without_its_content(run: Run, kept: list[str]) -
 
 def test_one_callers_answers_are_erased_without_the_others(run: Run, kept: list[str]) -> None:
     assert kept
-    assert run("cache", "clear", "--caller", "other").out == "Erased 1 kept answer.\n"
+    assert run("cache", "clear", "--caller", "token:other").out == "Erased 1 kept answer.\n"
     assert [entry["caller"] for entry in run("cache", "ls", "--json").json["answers"]] == ["owner"]
     assert run("cache", "clear", "--json").json == {"erased": 1}
     assert run("cache", "clear").out == "Erased 0 kept answers.\n"

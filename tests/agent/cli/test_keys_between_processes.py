@@ -62,8 +62,13 @@ async def test_a_key_is_good_while_it_lasts_and_a_revoked_one_is_out_within_a_se
         await told(tmp_path, "keys", "set", "laptop", "--scopes", "read:usage", settings=QUIET)
         await becomes(http, key, "cost_report", 200)
         assert await status(http, key, "get_health") == 403
-        await told(tmp_path, "keys", "revoke", "laptop", settings=QUIET)
-        await becomes(http, key, "cost_report", 401)
+        async with http.stream("GET", "/sse", headers={"Authorization": f"Bearer {key}"}) as stream:
+            assert stream.status_code == 200
+            await told(tmp_path, "keys", "revoke", "laptop", settings=QUIET)
+            await becomes(http, key, "cost_report", 401)
+            async with asyncio.timeout(5):  # a second, and what else this machine has to do
+                async for _ in stream.aiter_lines():
+                    pass
     listed = (await told(tmp_path, "keys", "list", "--all", "--json", settings=QUIET)).json["keys"]
     assert [(row["state"], row["last_used_at"] is None) for row in listed] == [("revoked", False)]
 

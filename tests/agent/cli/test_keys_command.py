@@ -100,3 +100,58 @@ def test_two_living_keys_do_not_share_a_name(run: Run) -> None:
     made(run)
     shown = run("keys", "create", "--name", "laptop", "--json")
     assert (shown.code, json.loads(shown.err)["error"]["code"]) == (1, "conflict")
+
+
+def test_a_key_is_made_with_a_budget_of_its_own(run: Run) -> None:
+    shown = run("keys", "create", "--name", "swarm", "--budget", "5", "--budget-period", "week")
+    assert "All it does may cost 5 USD a week." in shown.err
+    (row,) = run("keys", "list", "--json").json["keys"]
+    assert (row["budget"]["limit_usd"], row["budget"]["period"], row["budget"]["left_usd"]) == ("5", "week", "5")
+    guards = {guard["guard"]: guard for guard in run("budget", "ls", "--json").json["guards"]}
+    guard = guards[row["id"]]
+    assert (guard["caller"], guard["action"], guard["limit_usd"]) == (row["id"], "block", "5")
+    assert "5 of 5 USD a week left" in run("keys").out
+
+
+def test_a_budget_is_changed_and_taken_away_and_what_is_not_said_of_it_stays(run: Run) -> None:
+    key = made(run, "--budget", "5")
+    assert (key["budget"]["period"], key["budget"]["spent_usd"]) == ("day", "0")
+    assert run("keys", "set", "laptop", "--scopes", "full", "--json").json["budget"]["limit_usd"] == "5"
+    changed = run("keys", "set", "laptop", "--budget-period", "month", "--json").json["budget"]
+    assert (changed["limit_usd"], changed["period"]) == ("5", "month")
+    changed = run("keys", "set", "laptop", "--budget", "7.5", "--json").json["budget"]
+    assert (changed["limit_usd"], changed["period"]) == ("7.5", "month")
+    assert "full for up to 7.5 USD a month" in run("keys", "set", "laptop", "--scopes", "full").out
+    assert run("keys", "set", "laptop", "--budget", "none", "--json").json["budget"] is None
+    assert key["id"] not in run("budget", "ls").out
+
+
+def test_a_revoked_keys_budget_goes_with_it(run: Run) -> None:
+    key = made(run, "--budget", "5")
+    assert run("keys", "revoke", "laptop", "--json").json["budget"] is None
+    assert key["id"] not in run("budget", "ls").out
+
+
+def test_a_key_that_cannot_be_made_leaves_no_budget_behind(run: Run) -> None:
+    made(run)
+    before = run("budget", "ls", "--json").json
+    assert run("keys", "create", "--name", "laptop", "--budget", "5").code != 0
+    assert run("budget", "ls", "--json").json == before
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("create", "--name", "a", "--budget", "much"), "is not a limit"),
+        (("create", "--name", "a", "--budget", "-1"), "is not a limit"),
+        (("create", "--name", "a", "--budget", "none"), "is not a limit"),
+        (("create", "--name", "a", "--budget-period", "week"), "goes with --budget"),
+        (("create", "--name", "a", "--budget", "1", "--budget-period", "session"), "session"),
+        (("set", "laptop", "--budget-period", "week"), "has no budget yet"),
+    ],
+)
+def test_a_budget_that_is_none_is_refused(run: Run, words: tuple[str, ...], complaint: str) -> None:
+    made(run)
+    refused = run("keys", *words)
+    assert refused.code != 0
+    assert complaint in refused.err

@@ -1,10 +1,11 @@
-"""A process that spends from a shared guard, as tests need it: `python spender.py DIRECTORY NUMBER` asks as often as it
-can at once, tells as JSON what it paid, and leaves.
+"""A process that spends from a shared guard, as tests need it: `python spender.py DIRECTORY NUMBER [HANDLE]` asks as
+often as it can at once, tells as JSON what it paid, and leaves.
 """
 
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -29,7 +30,7 @@ def failing(_: httpx2.Request) -> httpx2.Response:
     return openai_error(500, "boom")
 
 
-async def main(directory: Path, number: int) -> None:
+async def main(directory: Path, number: int, handle: str | None = None) -> None:
     paid = refused = 0
     upstream = Upstream([greedy, failing, greedy])
     settings = settings_of(directory / f"settings-{number}", TWO_TARGETS, {})
@@ -43,6 +44,7 @@ async def main(directory: Path, number: int) -> None:
             requests = [
                 ask(house, f"{turn} {place}", model="two/beta", max_tokens=20 + 10 * place) for place in range(AT_ONCE)
             ]
+            requests = [replace(request, handle=handle) for request in requests]
             outcomes = await asyncio.gather(*(house.parts.turn.take(r) for r in requests), return_exceptions=True)
             paid += sum(outcome.receipt.cost or 0 for outcome in outcomes if isinstance(outcome, Done))
             refused += sum(isinstance(outcome, LimitReached) for outcome in outcomes)
@@ -50,4 +52,4 @@ async def main(directory: Path, number: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]))

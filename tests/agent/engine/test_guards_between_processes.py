@@ -19,10 +19,19 @@ LIMIT = 40_000_000
 
 
 @asynccontextmanager
-async def a_spender(directory: Path, number: int) -> AsyncGenerator[Process, None]:
+async def a_spender(directory: Path, number: int, *handle: str) -> AsyncGenerator[Process, None]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "error", SCRIPT, str(directory), str(number), stdin=PIPE, stdout=PIPE, env=environment
+        sys.executable,
+        "-W",
+        "error",
+        SCRIPT,
+        str(directory),
+        str(number),
+        *handle,
+        stdin=PIPE,
+        stdout=PIPE,
+        env=environment,
     )
     try:
         assert await line_of(process) == "ready"
@@ -57,4 +66,23 @@ async def test_processes_under_one_guard_never_overspend_it_together(tmp_path: P
     assert sum(each["paid"] for each in told) == room.spent
     assert 0 < room.spent <= LIMIT
     assert room.reserved == 0
+    assert all(each["refused"] > 0 for each in told), told
+
+
+async def test_processes_never_overspend_one_budget_handle_together(tmp_path: Path) -> None:
+    async with a_house(tmp_path) as house, AsyncExitStack() as stack:
+        handles = house.parts.handles
+        whole = await handles.mint(OWNER, LIMIT)
+        share = await handles.split(OWNER, whole.text.reveal(), LIMIT // 2)
+        texts = (whole.text.reveal(), share.text.reveal(), share.text.reveal())
+        spenders = [
+            await stack.enter_async_context(a_spender(tmp_path, number, text))
+            for number, text in enumerate(texts, start=1)
+        ]
+        told = await asyncio.gather(*(spent_by(spender) for spender in spenders))
+        found = await handles.look(OWNER, whole.row.id)
+    assert sum(each["paid"] for each in told) == found.spent
+    assert 0 < found.spent <= LIMIT
+    assert found.reserved == 0
+    assert found.spent + sum(row.left for row in (found.row, *found.below)) == LIMIT
     assert all(each["refused"] > 0 for each in told), told

@@ -3,13 +3,14 @@
 import base64
 import gc
 import json
+import time
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omniroute_agent.kernel.masking import MASK, masked
+from omniroute_agent.kernel.masking import MASK, masked, masked_beginning
 from omniroute_agent.kernel.secret import Secret, living_secrets
 
 PLAIN = 'obviously fake/secret+value"42'
@@ -97,3 +98,41 @@ def test_a_secret_that_nobody_holds_is_forgotten() -> None:
     del same
     gc.collect()
     assert all(secret.reveal() != "held-for-a-moment-0815" for secret in living_secrets())
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *("sk-", "sk-a", "key_", "eyJ", "eyJaaaaaaaa-", "eyJaaaaaaaa.", "bearer ", "bearer aaaaaaaaa", "password"),
+        *("password=", "api-key: ", "://a:", "://", "-----BEGIN PRIVATE KEY-----", "-----BEGIN ", "A", "lorem ipsum "),
+    ],
+)
+def test_masking_takes_time_in_proportion_to_the_text(unit: str) -> None:
+    def seconds(length: int) -> float:
+        text = unit * (length // len(unit))
+        begun = time.process_time()
+        masked(text, ())
+        return time.process_time() - begun
+
+    small = min(seconds(20_000) for _ in range(3))
+    # Eight times the text: 8 times as long, and 64 times if each place is looked at from all others.
+    assert seconds(160_000) < 24 * max(small, 0.002)
+
+
+def test_a_secret_in_an_endless_text_is_masked() -> None:
+    long = "sk-" + "a1" * 5_000
+    assert masked(f"{long} and {'sk-a' * 100} {'eyJ' + 'a' * 20_000}.{'b' * 20_000}.c", ()).count("a1") == 0
+
+
+def test_the_beginning_of_a_long_text_is_masked_like_the_whole() -> None:
+    text = f"{'x' * 90} {PLAIN} {'y' * 900_000}"
+    assert masked_beginning(text, 100) == f"{masked(text)[:100]}…"
+    assert masked_beginning(text[:150], 100) == f"{masked(text[:150])[:100]}…"
+    assert masked_beginning(f"{'x' * 90} {PLAIN}", 100) == f"{'x' * 90} {MASK}"
+    assert masked_beginning("short", 100) == "short"
+    for form in (PLAIN, PLAIN.encode().hex(), quote(PLAIN)):
+        for lead in range(4_000, 4_600, 7):
+            shown = masked_beginning("ab " * 50 + f"{PLAIN} " * 100 + "-" * lead + form + "z" * 50_000, 200)
+            assert PLAIN[:12] not in shown
+            assert form[:12] not in shown
+            assert len(shown) <= 201

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from base64 import urlsafe_b64decode
+from collections.abc import AsyncIterator
 from urllib.parse import parse_qs
 
 import httpx2
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generat
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from fakes import START, FakeClock, Reply, Upstream, fake_ports
+from fakes import START, FakeClock, Pieces, Reply, Upstream, fake_ports
 from omniroute_agent.kernel.errors import NoRoute
 from omniroute_agent.kernel.ports import PROXY
 from omniroute_agent.kernel.secret import Secret
@@ -23,6 +24,7 @@ from omniroute_agent.providers.google_account import SCOPE, TOKEN_URL, service_a
 from omniroute_agent.providers.model import Connection
 from omniroute_agent.providers.proxies import Proxies
 from omniroute_agent.settings.sources import checked_key
+from virtual_time import run_virtual
 
 EMAIL = "agent@acme.iam.gserviceaccount.com"
 BASE = "https://aiplatform.googleapis.com/v1/projects/acme/locations/global/publishers/google"
@@ -199,3 +201,45 @@ def test_what_is_no_account_is_taken_for_a_token(text: str) -> None:
 
 def test_an_account_does_not_print(key: RSAPrivateKey) -> None:
     assert "BEGIN" not in repr(service_account(account(pem(key))))
+
+
+class Drip(httpx2.AsyncByteStream):
+    """A body whose next piece always comes in time, and whose last never."""
+
+    closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(1)
+            yield b" "
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+def test_a_token_server_that_drips_is_given_up(key: RSAPrivateKey) -> None:
+    body = Drip()
+
+    async def all_wait_for_one() -> list[object]:
+        connection = await the(vertex(Upstream([httpx2.Response(200, stream=body)]), account(pem(key))))
+        async with asyncio.timeout(600):
+            return await asyncio.gather(*(connection.reach() for _ in range(3)), return_exceptions=True)
+
+    failed, took = run_virtual(all_wait_for_one())
+    assert {type(each) for each in failed} == {NoRoute}
+    assert {str(each) for each in failed} == {
+        f"No access token for {EMAIL}: Google's token server gave none. It did not answer within 15 s."
+    }
+    assert (body.closed, took) == (True, 15)
+
+
+async def test_an_endless_or_packed_token_is_no_token(key: RSAPrivateKey) -> None:
+    for reply, said in (
+        (httpx2.Response(200, content=b" " * 70_000), "longer than 65536 bytes"),
+        (httpx2.Response(200, headers={"content-encoding": "br"}, stream=Pieces([b"x"])), "compressed"),
+    ):
+        upstream = Upstream([reply])
+        connection = await the(vertex(upstream, account(pem(key))))
+        with pytest.raises(NoRoute, match=said):
+            await connection.reach()
+        assert upstream.seen[0].headers["accept-encoding"] == "identity"

@@ -1,7 +1,7 @@
 """Connections added by hand: sealed on disk, opened for use, in front of all others."""
 
 import sqlite3
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -49,7 +49,11 @@ async def a_store(
 ) -> AsyncGenerator[StoredConnections, None]:
     database = await Database.open(directory)
     keys = MasterKeys(lambda: key_places(directory, keyring=False, environment=environment or {}))
-    allow = (allowed if allowed is not None else []).append
+
+    def allow(urls: Sequence[str]) -> None:
+        if allowed is not None:
+            allowed[:] = urls
+
     try:
         yield StoredConnections(ConnectionRows(database), keys, fake_ports(clock=clock), allow=allow)
     finally:
@@ -146,7 +150,7 @@ async def test_a_row_of_another_hand_breaks_nothing_else(tmp_path: Path) -> None
     allowed = AllowedOrigins()
     database = await Database.open(tmp_path)
     keys = MasterKeys(lambda: key_places(tmp_path, keyring=False, environment={}))
-    store = StoredConnections(ConnectionRows(database), keys, fake_ports(), allow=allowed.allow)
+    store = StoredConnections(ConnectionRows(database), keys, fake_ports(), allow=allowed.list_anew)
     assert [(spec.id, spec.trouble) for spec in await store.specs()] == [("lab", None), ("work", None)]
     await database.close()
 
@@ -283,6 +287,7 @@ async def test_what_one_process_adds_another_sees_within_a_second(tmp_path: Path
         await command.remove("work")
         clock.advance(LOOK_SECONDS)
         assert await running.specs() == ()
+        assert allowed == []
 
 
 async def test_a_key_that_was_put_back_is_found_without_a_restart(tmp_path: Path) -> None:

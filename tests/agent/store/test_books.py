@@ -118,9 +118,9 @@ async def test_a_key_is_taken_once_and_gives_its_answer_until_its_time_is_over(t
         with pytest.raises(Conflict) as refused:
             await begin(answers, "r3", fingerprint="other")
         assert refused.value.facts == {"request_id": "r1"}
-        await answers.finish("a", "k", "the answer")
+        await answers.finish("a", "k", "r1", "the answer")
         await answers.drop("a", "k")
-        assert await begin(answers, "r4") == Stored("the answer")
+        assert await begin(answers, "r4") == Stored("r1", "the answer")
         assert await begin(answers, "r5", at=AT + 60) == Begun()
 
 
@@ -129,7 +129,7 @@ async def test_a_request_without_an_answer_frees_its_key_and_only_its_own(tmp_pa
         answers, elsewhere = Answers(database, "here"), Answers(database, "there")
         await begin(answers, "r1")
         await elsewhere.drop("a", "k")
-        await elsewhere.finish("a", "k", "not mine to give")
+        await elsewhere.finish("a", "k", "r1", "not mine to give")
         assert await begin(answers, "r2") == Running("r1")
         await answers.drop("a", "k")
         assert await begin(answers, "r3") == Begun()

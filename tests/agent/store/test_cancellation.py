@@ -10,7 +10,7 @@ import pytest
 from agent.store.bills import AT, a_ledger, as_it_is, hold, intent, opened
 from local_models import eventually
 from omniroute_agent.kernel.health import ConnectionHealth, TargetHealth
-from omniroute_agent.store.answers import Answers, Begun, Running, Stored
+from omniroute_agent.store.answers import Answers, Begun, Lost, Running, Stored
 from omniroute_agent.store.database import FILE, Database
 from omniroute_agent.store.health import HealthBook
 from omniroute_agent.store.locks import FileLock
@@ -72,7 +72,7 @@ async def test_a_cancelled_probe_gives_its_turn_back_unless_somebody_learnt_sinc
         assert (await HealthBook(ledger.database).snapshot()).connections["one"].breaker == breaker
 
 
-async def begin(answers: Answers, request: str) -> Begun | Stored | Running:
+async def begin(answers: Answers, request: str) -> Begun | Stored | Running | Lost:
     return await answers.begin(
         caller="owner", key="k", fingerprint="body", request_id=request, at=AT, keep_until=AT + 3600
     )

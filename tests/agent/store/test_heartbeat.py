@@ -62,3 +62,10 @@ async def test_where_it_listens_is_known_and_stays_known(tmp_path: Path) -> None
         instance.leave()
     assert found.address == "http://127.0.0.1:20128"
     assert found.scopes is None
+
+
+async def test_a_lock_that_cannot_be_opened_does_not_end_the_list(tmp_path: Path) -> None:
+    async with opened(tmp_path) as database:
+        await register(database, "a", door="http", version="1.0", at=NOW)
+        (tmp_path / "instances" / "a.lock").mkdir(parents=True)
+        assert [each.state for each in await processes(database, tmp_path, now=NOW)] == ["died"]

@@ -5,13 +5,13 @@ be huge or secret.
 """
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, to_json
 
 from omniroute_agent.kernel.errors import InvalidRequest
+from omniroute_agent.kernel.likeness import nearest
 from omniroute_agent.tooling.schema import Schema, input_schema
 from omniroute_agent.tooling.tool import Tool, ToolInput
 
@@ -61,7 +61,7 @@ def _problem(schema: Schema, error: ErrorDetails) -> tuple[str, str]:
     if error["type"] == "extra_forbidden":
         path, node = _walk(schema, error["loc"][:-1])
         name = str(error["loc"][-1])[:_NAME_LENGTH]
-        near = get_close_matches(name, list(_properties(node)), n=1, cutoff=0.5)
+        near = nearest(name, _properties(node), most=1)
         ask = f"; did you mean `{near[0]}`?" if near else "."
         where = f"an argument of `{path}`" if path else "an argument"
         return _joined(path, name), f"`{name}` is not {where}{ask}"

@@ -167,8 +167,7 @@ async def _settle(call: Call, code: str, verdict: Verdict) -> None:
 
 def _message(required: ConsentRequired) -> str:
     """The question, and under it what each way would cost."""
-    # In one line: what a caller named in it must not look like a line of ours.
-    lines = [" ".join(str(required.facts["question"]).split())]
+    lines = [str(required.facts["question"])]
     options = cast("list[Mapping[str, str | None]]", required.facts.get("options", []))
     lines += [_told(option) for option in options[:_SHOWN_OPTIONS]]
     if len(options) > _SHOWN_OPTIONS:

@@ -1,13 +1,10 @@
 """How many sessions of the handshake era one caller holds open: each costs memory until it is closed or forgotten."""
 
-from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import anyio
-from mcp.server.session import ServerSession
-from mcp_types import ToolListChangedNotification
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from omniroute_agent.doors.gate import CALLER
@@ -24,8 +21,6 @@ class _Open:
     caller: str
     under_way: int
     rested_at: float
-    channel: ServerSession | None = None
-    """By which the client can be told something; None until it has listed the tools."""
 
 
 class OpenSessions:
@@ -72,19 +67,6 @@ class OpenSessions:
         """Nobody's business but its own caller's."""
         if (session := self._open.get(name)) is not None and session.caller == caller:
             del self._open[name]
-
-    def lists_tools(self, name: str, channel: ServerSession) -> None:
-        """From now on the client behind this session wants to know when the list becomes another one."""
-        if (session := self._open.get(name)) is not None:
-            session.channel = channel
-
-    async def tell_changed(self, callers: Container[str]) -> None:
-        """Tell the clients of these callers that their list of tools may have changed."""
-        for session in list(self._open.values()):
-            if session.channel is not None and session.caller in callers:
-                # A client that went away meanwhile, or does not listen, is no trouble of the others.
-                with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
-                    await session.channel.send_notification(ToolListChangedNotification())
 
     @contextmanager
     def used(self, name: str, caller: str) -> Iterator[None]:

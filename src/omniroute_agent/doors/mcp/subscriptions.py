@@ -3,13 +3,13 @@
 Told are changes of health and of combos, to those who subscribed, and of the lists when grants or combos change.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 from urllib.parse import quote
 
-import anyio
 from mcp.server.connection import Connection
 from mcp.server.session import ServerSession
 from mcp.server.subscriptions import (
@@ -23,6 +23,8 @@ from mcp.server.subscriptions import (
 )
 from mcp_types import (
     EmptyResult,
+    ResourceUpdatedNotification,
+    ResourceUpdatedNotificationParams,
     SubscribeRequestParams,
     SubscriptionFilter,
     SubscriptionsListenRequestParams,
@@ -31,16 +33,17 @@ from mcp_types import (
 )
 
 from omniroute_agent.doors.mcp.resources import COMBOS, HEALTH, found
+from omniroute_agent.doors.mcp.telling import connection_of, tell
 from omniroute_agent.doors.mcp.visit import GONE_BEFORE_2026, Context, Visit, protocol_error
 from omniroute_agent.kernel.caller import Caller
 from omniroute_agent.kernel.errors import CallError, InvalidRequest, LimitReached, NotFound
 from omniroute_agent.kernel.news import Change, Topic
 
 _MOST_STREAMS: Final = 256
+_MOST_STREAMS_OF_ONE: Final = 64
+"""Of one caller: nobody takes all places."""
 _MOST_ADDRESSES: Final = 100
 """Of one client."""
-_SEND_SECONDS: Final = 1.0
-"""A client that takes longer to read a notice does without it."""
 
 
 @dataclass(slots=True)
@@ -56,7 +59,8 @@ class Subscriptions:
     """Those of one server."""
 
     def __init__(self) -> None:
-        self._streams = 0
+        self._streams: Counter[str] = Counter()
+        """By caller."""
         self._clients: dict[Connection, _Client] = {}
 
     async def listen(
@@ -67,13 +71,14 @@ class Subscriptions:
         Raises:
             MCPError: there are too many streams.
         """
-        if self._streams >= _MOST_STREAMS:
+        caller = visit.caller.id
+        if self._streams[caller] >= _MOST_STREAMS_OF_ONE or self._streams.total() >= _MOST_STREAMS:
             raise protocol_error(LimitReached("Too many clients listen already.", hint="Close a stream first."))
         asked = params.notifications
         addresses = [uri for uri in (asked.resource_subscriptions or ())[:_MOST_ADDRESSES] if _tells(visit, uri)]
         kept = asked.model_copy(update={"resource_subscriptions": addresses or None})
         bus = InMemorySubscriptionBus()
-        self._streams += 1
+        self._streams[caller] += 1
         try:
             parts = await visit.open()
             leave = parts.news.listen(partial(_publish, bus, visit.caller), *_topics(kept))
@@ -83,7 +88,9 @@ class Subscriptions:
             finally:
                 leave()
         finally:
-            self._streams -= 1
+            self._streams[caller] -= 1
+            if not self._streams[caller]:
+                del self._streams[caller]
 
     async def subscribe(self, ctx: Context, params: SubscribeRequestParams, visit: Visit) -> EmptyResult:
         """
@@ -113,7 +120,7 @@ class Subscriptions:
         return EmptyResult()
 
     async def unsubscribe(self, ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
-        client = self._clients.get(_connection(ctx.session))
+        client = self._clients.get(connection_of(ctx.session))
         if client is not None:
             client.addresses.discard(str(params.uri))
             if not client.addresses and client.leave is not None:
@@ -122,7 +129,7 @@ class Subscriptions:
         return EmptyResult()
 
     def _client(self, session: ServerSession) -> _Client:
-        connection = _connection(session)
+        connection = connection_of(session)
         known = self._clients.get(connection)
         if known is None:
             known = self._clients[connection] = _Client(session)
@@ -133,11 +140,6 @@ class Subscriptions:
         leave = self._clients.pop(connection).leave
         if leave is not None:
             leave()
-
-
-def _connection(session: ServerSession) -> Connection:
-    """The SDK gives handlers no other way to what lasts as long as the connection does (mcp 2.3.0)."""
-    return session._connection  # noqa: SLF001 (see above)  # pyright: ignore[reportPrivateUsage]
 
 
 def _tells(visit: Visit, uri: str) -> bool:
@@ -182,7 +184,10 @@ async def _publish(bus: InMemorySubscriptionBus, caller: Caller, change: Change)
 
 
 async def _send_updates(client: _Client, change: Change) -> None:
-    with anyio.move_on_after(_SEND_SECONDS):
-        for event in _events(change):
-            if isinstance(event, ResourceUpdated) and event.uri in client.addresses:
-                await client.session.send_resource_updated(event.uri)
+    uris = [event.uri for event in _events(change) if isinstance(event, ResourceUpdated)]
+    news = [
+        ResourceUpdatedNotification(params=ResourceUpdatedNotificationParams(uri=uri))
+        for uri in uris
+        if uri in client.addresses
+    ]
+    await tell(client.session, *news)

@@ -13,7 +13,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from omniroute_agent.kernel.caller import Caller
-from omniroute_agent.kernel.errors import CallError, InvalidRequest, NotAllowed
+from omniroute_agent.kernel.errors import CallError, InvalidRequest, LimitReached, NotAllowed
 from omniroute_agent.kernel.scopes import missing
 from omniroute_agent.tooling.tool import PREFIX, Tool, ToolContext, ToolOutput
 from omniroute_agent.tooling.view import allowed
@@ -25,6 +25,7 @@ Context = ServerRequestContext[Any, Any]
 Wire = dict[str, Any]
 
 NOT_ALLOWED: Final = -32003
+LIMIT_REACHED: Final = -32004
 """Of the codes that a server may choose (-32000 to -32019)."""
 GONE_BEFORE_2026: Final = -32002
 """What clients of the handshake era expect for a resource that does not exist; since 2026-07-28 it is -32602."""
@@ -101,6 +102,8 @@ def protocol_error(error: CallError, *, code: int | None = None, **data: object)
                 code = INVALID_PARAMS
             case NotAllowed():
                 code = NOT_ALLOWED
+            case LimitReached():
+                code = LIMIT_REACHED
             case _:
                 code = INTERNAL_ERROR
     return MCPError(code=code, message=error.sentence(), data={**data, "code": error.code, **error.facts})

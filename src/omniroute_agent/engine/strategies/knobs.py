@@ -5,13 +5,13 @@ Reading never fails: a value that makes no sense gives the default, and `validat
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from math import isfinite
 from typing import Final
 
 from pydantic import JsonValue
 
 from omniroute_agent.engine.scoring import BALANCED, PACKS
+from omniroute_agent.kernel.likeness import nearest
 
 Options = Mapping[str, JsonValue]
 
@@ -51,7 +51,7 @@ class Word:
     def problem(self, value: JsonValue) -> str | None:
         if isinstance(value, str) and value in self.words:
             return None
-        near = get_close_matches(value, self.words, n=1) if isinstance(value, str) else []
+        near = nearest(value, self.words, most=1) if isinstance(value, str) else []
         meant = f" Did you mean `{near[0]}`?" if near else ""
         return f"`{self.name}` has to be one of {', '.join(self.words)}.{meant}"
 

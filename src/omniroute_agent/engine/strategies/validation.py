@@ -1,13 +1,13 @@
 """Whether a strategy can work on a combo, said in sentences its owner can act on."""
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Final
 
 from omniroute_agent.engine.situation import Candidate
 from omniroute_agent.engine.strategies import STRATEGIES
 from omniroute_agent.engine.strategies.knobs import WEIGHTS, Options, knobs_of
 from omniroute_agent.engine.strategies.weighted import names_of, weight_of
+from omniroute_agent.kernel.likeness import nearest
 
 _TAKE_TURNS: Final = frozenset(("weighted", "round-robin", "random", "strict-random", "p2c", "least-used", "auto"))
 """Strategies that choose among several."""
@@ -103,7 +103,7 @@ _OF_TARGETS: Final[Mapping[str, Callable[[Options, Sequence[Candidate]], list[st
 
 
 def _meant(name: str, known: Sequence[str]) -> str:
-    if near := get_close_matches(name, known, n=1, cutoff=0.5):
+    if near := nearest(name, known, most=1):
         return f" Did you mean `{near[0]}`?"
     return f" Known: {_list(known)}."
 

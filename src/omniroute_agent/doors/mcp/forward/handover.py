@@ -1,4 +1,4 @@
-"""What a window that lost its gateway hands to the server that goes on in its place."""
+"""What a window that has no gateway any more hands to the server that goes on in its place."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,8 @@ class Handover:
     answered: frozenset[int | str] = frozenset()
     """Ids of the requests among them: the client has their answers."""
     unread: bytes = b""
-    """What the client wrote and nobody has looked at yet."""
+    """What the client wrote and nobody has dealt with yet."""
+    why: str = "The gateway ended"
 
     def first_bytes(self) -> bytes:
         return b"".join(line + b"\n" for line in self.said) + self.unread

@@ -1,6 +1,7 @@
 """Requests under way at the gateway: each on a thread and a connection of its own, both used again."""
 
 import queue
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -121,4 +122,8 @@ class _Lane:
 
     def _serve(self) -> None:
         while True:
-            self._run(self, self.jobs.get())
+            try:
+                self._run(self, self.jobs.get())
+            except Exception as error:  # noqa: BLE001 (a defect: without this thread the lane's next call would wait for ever)
+                self.link.close()
+                sys.stderr.write(f"A call through the gateway failed unexpectedly ({type(error).__name__}).\n")

@@ -23,11 +23,16 @@ class ClientLeft(Exception):
     """Nobody reads what is written any more."""
 
 
+class Interrupted(Exception):
+    """Somebody else has something to say; what was read of a line is kept."""
+
+
 class LinesIn:
     def __init__(self, fd: int = STDIN, out: int = STDOUT) -> None:
         """`out` is watched meanwhile: when its reader leaves, the lines end."""
         self._fd = fd
-        self._poll = _watch(fd, out)
+        self._woken, self._wake = os.pipe()
+        self._poll = _watch(fd, out, self._woken)
         self._buffer = bytearray()
         self._scanned = 0
         self._dropping = False
@@ -37,6 +42,7 @@ class LinesIn:
 
         Raises:
             TooLong: and the next line is read as if nothing had been.
+            Interrupted: instead of waiting for more.
         """
         while (end := self._buffer.find(b"\n", self._scanned)) < 0:
             if self._dropping or len(self._buffer) > MAX_LINE:
@@ -69,21 +75,33 @@ class LinesIn:
             raise TooLong
         return line
 
+    def interrupt(self) -> bool:
+        """From any thread: whoever waits for a line waits no longer. False where only a line ends the waiting."""
+        if self._poll is None:
+            return False
+        os.write(self._wake, b"!")
+        return True
+
     def _read(self) -> bytes:
-        if self._poll is not None and not any(fd == self._fd for fd, _ in self._poll.poll()):
-            return b""
+        if self._poll is not None:
+            ready = {fd for fd, _ in self._poll.poll()}
+            if self._woken in ready:
+                raise Interrupted
+            if self._fd not in ready:
+                return b""
         try:
             return os.read(self._fd, _CHUNK)
         except OSError:
             return b""
 
 
-def _watch(fd: int, out: int) -> "select.poll | None":
+def _watch(fd: int, out: int, woken: int) -> "select.poll | None":
     """None where only reading tells that the client left."""
     if sys.platform == "win32":
         return None
     poll = select.poll()
     poll.register(fd, select.POLLIN)
+    poll.register(woken, select.POLLIN)
     poll.register(out, 0)  # tells of errors only: of the reader that left
     return poll
 

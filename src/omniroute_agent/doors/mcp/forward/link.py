@@ -6,7 +6,8 @@ import select
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 _PATH: Final = "/mcp"
 _CONNECT_SECONDS: Final = 2.0
@@ -17,6 +18,16 @@ class LinkBroken(Exception):
     """The gateway cannot be reached, or left in the middle of an answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One message of the gateway."""
+
+    line: bytes
+    """As it came, without a line break."""
+    value: dict[str, Any]
+    """What it says."""
+
+
 class Answer:
     """The answer to one request, read as it comes."""
 
@@ -25,18 +36,18 @@ class Answer:
         self.status = response.status
         self.session = response.headers.get("mcp-session-id")
 
-    def messages(self) -> Iterator[bytes]:
-        """The JSON messages in it, each without a line break.
+    def messages(self) -> Iterator[Told]:
+        """The JSON objects in it.
 
         Raises:
-            LinkBroken: it ended before its end.
+            LinkBroken: it ended before its end, or is something else.
         """
         try:
             if self._response.headers.get_content_type() == "text/event-stream":
-                yield from self._events()
+                yield from map(_told, self._events())
             elif body := self._response.read():
-                yield body if b"\n" not in body else json.dumps(json.loads(body)).encode()
-        except (OSError, http.client.HTTPException, ValueError) as error:
+                yield _told(body)
+        except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
             raise LinkBroken(str(error)) from error
 
     def _events(self) -> Iterator[bytes]:
@@ -48,6 +59,18 @@ class Answer:
             elif not stripped and data:
                 yield b"".join(data)  # line breaks stand only between the tokens of a message
                 data.clear()
+
+
+def _told(message: bytes) -> Told:
+    """
+    Raises:
+        ValueError, RecursionError: it is no JSON.
+        LinkBroken: it is no object.
+    """
+    value = json.loads(message)
+    if not isinstance(value, dict):
+        raise LinkBroken("an answer that is no JSON object")
+    return Told(message if b"\n" not in message else json.dumps(value).encode(), value)
 
 
 class Link:

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from omniroute_agent.doors.mcp.forward.link import Told
+
 RequestId = int | str
 
 MODERN_VERSION: Final = "2026-07-28"
@@ -17,6 +19,7 @@ PROBE: Final = "server/discover"
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
 INVALID_PARAMS: Final = -32602
 UNSUPPORTED_VERSION: Final = -32022
 GONE: Final = -32000
@@ -24,6 +27,9 @@ GONE: Final = -32000
 
 _NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 """Method → the parameter that travels as `Mcp-Name` (transports, 2026-07-28)."""
+_KINDS: Final = {"tools/call": "tool", "prompts/get": "prompt", "resources/read": "resource"}
+_LONGEST: Final = 4096
+"""Characters of a name that travels as a header; several times what any name that exists has."""
 _PLAIN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _WRAPPED: Final = re.compile(r"=\?base64\?.*\?=")
 
@@ -49,12 +55,25 @@ class Message:
         # Without a version that can stand in a header the newest one leads to where the message is looked at.
         headers = {
             "MCP-Protocol-Version": version
-            if isinstance(version, str) and _PLAIN.fullmatch(version)
+            if isinstance(version, str) and len(version) <= _LONGEST and _PLAIN.fullmatch(version)
             else MODERN_VERSION,
             "Mcp-Method": _in_header(self.method),
         }
+        name = self._name()
+        return headers if name is None else {**headers, "Mcp-Name": _in_header(name)}
+
+    def beyond_headers(self) -> tuple[int, str] | None:
+        """What a server says to a request whose headers it could not take: of names so long there is none."""
+        if len(self.method) > _LONGEST:
+            return METHOD_NOT_FOUND, "Method not found"
+        name = self._name()
+        if name is None or len(name) <= _LONGEST:
+            return None
+        return INVALID_PARAMS, f"No {_KINDS[self.method]} is called `{name[:200]}`."
+
+    def _name(self) -> str | None:
         name = self.params.get(_NAMED.get(self.method, ""))
-        return {**headers, "Mcp-Name": _in_header(name)} if isinstance(name, str) else headers
+        return name if isinstance(name, str) else None
 
 
 def read(line: bytes) -> Message | None:
@@ -85,21 +104,26 @@ def result(request_id: RequestId | None, value: object) -> bytes:
     return _compact({"jsonrpc": "2.0", "id": request_id, "result": value})
 
 
-def for_request(message: bytes, request_id: RequestId | None) -> tuple[bytes, bool]:
+def of_the_gate(value: dict[str, Any]) -> bool:
+    """Whether this refuses what was asked before anybody read it: a code in words, a sentence, a hint."""
+    return "jsonrpc" not in value and isinstance(value.get("error"), dict)
+
+
+def for_request(told: Told, request_id: RequestId | None) -> tuple[bytes, bool]:
     """A message of the gateway as its client should see it, and whether it is the answer to that request.
 
     A refusal that was given before the message was read as one of the protocol carries no id, or is none at all.
     """
-    value = json.loads(message)
-    if not isinstance(value, dict) or "method" in value:
-        return message, False
+    value = told.value
+    if "method" in value:
+        return told.line, False
     failure = value.get("error")
-    if "jsonrpc" not in value and isinstance(failure, dict):  # of the gate: a code in words, a sentence, a hint
+    if isinstance(failure, dict) and of_the_gate(value):
         text = f"{failure.get('message', '')} {failure.get('hint', '')}".strip()
         return error(request_id, GONE, text, {"code": failure.get("code")}), True
     if value.get("id") is None and isinstance(failure, dict) and failure.get("code") != PARSE_ERROR:
         return _compact({**value, "id": request_id}), True
-    return message, value.get("id") in (request_id, None)
+    return told.line, value.get("id") in (request_id, None)
 
 
 def _compact(value: object) -> bytes:

@@ -8,7 +8,7 @@ wait, while the next line goes to a server in this process.
 
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -21,12 +21,13 @@ from omniroute_agent.doors.mcp.forward.lines import (
     STDIN,
     STDOUT,
     ClientLeft,
+    Interrupted,
     LinesIn,
     LinesOut,
     TooLong,
     blocking,
 )
-from omniroute_agent.doors.mcp.forward.link import Link, LinkBroken
+from omniroute_agent.doors.mcp.forward.link import Answer, Link, LinkBroken, Told
 from omniroute_agent.doors.mcp.forward.message import (
     GONE,
     INVALID_PARAMS,
@@ -39,6 +40,7 @@ from omniroute_agent.doors.mcp.forward.message import (
     RequestId,
     error,
     for_request,
+    of_the_gate,
     read,
     result,
 )
@@ -54,8 +56,11 @@ _DRAIN_SECONDS: Final = 15.0
 _LASTING: Final = frozenset(("resources/subscribe", "logging/setLevel"))
 """Requests of the handshake era whose effect lasts as long as the connection, beside the handshake."""
 _UNDOES: Final = {"resources/unsubscribe": "resources/subscribe"}
-_TURNED_AWAY: Final = frozenset((401, 403, 421, 429, 503))
-"""The gateway lets this window not in: it is full, or its key has changed."""
+_TURNED_AWAY: Final = frozenset((401, 403, 421))
+"""The gateway lets this window not in (its key has changed, say), and does nothing of what it was asked."""
+_FULL: Final = frozenset((429, 503))
+"""It lets nobody in just now: reason enough to begin elsewhere, and none to leave."""
+_SHUT_OUT: Final = "The gateway lets this window in no more"
 _ENDED: Final = "The gateway ended before it answered. What was asked may have been done: look before you ask again."
 
 
@@ -75,6 +80,10 @@ class Address:
             DOOR_HEADER: self.door,
         }
         return Link(self.host, self.port, headers)
+
+
+class _TurnedAway(LinkBroken):
+    """The gateway lets this window in no more; nothing was done."""
 
 
 class _Stopped(BaseException):
@@ -123,11 +132,15 @@ class _Window:
         """What lasts, by method and the resource it is about."""
         self._listening: Link | None = None
         self._gone = threading.Event()
+        self._turned_away: list[Message] = []
+        """Requests that the gateway did not let in: for the next server."""
 
     def serve(self) -> Handover | None:
         while True:
             try:
                 line = self._lines.next()
+            except Interrupted:
+                return self._hand_over(why=_SHUT_OUT)
             except TooLong:
                 text = f"Parse error: the message is longer than {MAX_LINE // 1024 // 1024} MiB."
                 self._out.write(error(None, PARSE_ERROR, text))
@@ -140,6 +153,8 @@ class _Window:
                 return self._hand_over(line)
             try:
                 self._take(line)
+            except _TurnedAway:
+                return self._hand_over(line, why=_SHUT_OUT)
             except LinkBroken:
                 return self._hand_over(line)
 
@@ -168,6 +183,8 @@ class _Window:
         elif self._modern:
             if message.method == "initialize":
                 self._refuse_handshake(message)
+            elif (refusal := message.beyond_headers()) is not None:
+                self._out.write(error(message.id, *refusal))
             else:
                 self._lanes.start(Call(message, message.modern_headers()))
         elif message.method == "initialize":
@@ -217,13 +234,13 @@ class _Window:
         """Send one line and deal with its answer before anything else.
 
         Raises:
-            LinkBroken: the gateway cannot be reached, or turned the line away that was `opening` the connection.
+            LinkBroken: the gateway cannot be reached, or did not let the line in.
         """
         self._own.open()
         answer = self._own.ask("POST", line, headers)
-        if opening and answer.status in _TURNED_AWAY:
-            raise LinkBroken(f"status {answer.status}")
-        for message in answer.messages():
+        if opening and answer.status in _FULL:
+            raise _TurnedAway(f"status {answer.status}")
+        for message in _let_in(answer):
             told, _ = for_request(message, request_id)
             self._out.write(told)
         if answer.session and not self._session:
@@ -239,8 +256,8 @@ class _Window:
 
         def hear() -> None:
             with suppress(LinkBroken, ClientLeft):
-                for message in answer.messages():
-                    self._out.write(message)
+                for message in _let_in(answer):
+                    self._out.write(message.line)
             if answer.status == 200:  # noqa: PLR2004 (OK: it was open)
                 self._gone.set()
 
@@ -265,26 +282,38 @@ class _Window:
             link.open()
             answer = link.ask("POST", call.message.line, call.headers)
             call.begun.set()
-            for message in answer.messages():
+            for message in _let_in(answer):
                 told, answers = for_request(message, call.message.id)
                 answered |= answers
                 if not call.given_up:
                     self._out.write(told)
-        except LinkBroken:
+        except _TurnedAway:
             link.close()
-        except ClientLeft:
+            answered = self._leave_to_next(call)
+        except (LinkBroken, ClientLeft):
             link.close()
-            return
-        if not (answered or call.given_up):
-            with suppress(ClientLeft):
-                self._out.write(error(call.message.id, GONE, _ENDED, {"code": "gateway_ended"}))
+        finally:
+            if not (answered or call.given_up):
+                with suppress(ClientLeft):
+                    self._out.write(error(call.message.id, GONE, _ENDED, {"code": "gateway_ended"}))
 
-    def _hand_over(self, line: bytes) -> Handover:
+    def _leave_to_next(self, call: Call) -> bool:
+        """Whether the next server will answer it."""
+        self._gone.set()
+        if not self._lines.interrupt():
+            return False
+        if not call.given_up:
+            self._turned_away.append(call.message)
+        return True
+
+    def _hand_over(self, line: bytes | None = None, *, why: str = "The gateway ended") -> Handover:
         self._lanes.settled(_DRAIN_SECONDS)
+        undone = [each.line for each in self._turned_away] + ([] if line is None else [line])
         return Handover(
             said=tuple(each.line for each in self._said.values()),
             answered=frozenset(each.id for each in self._said.values() if each.id is not None),
-            unread=line + b"\n" + self._lines.rest(),
+            unread=b"".join(each + b"\n" for each in undone) + self._lines.rest(),
+            why=why,
         )
 
     def leave(self) -> None:
@@ -297,3 +326,14 @@ class _Window:
             self._own.within(_GOODBYE_SECONDS)
             for _ in self._own.ask("DELETE", None, self._session).messages():
                 pass
+
+
+def _let_in(answer: Answer) -> Iterator[Told]:
+    """
+    Raises:
+        LinkBroken: as the answer says it; also when the window was not let in.
+    """
+    for told in answer.messages():
+        if answer.status in _TURNED_AWAY and of_the_gate(told.value):
+            raise _TurnedAway(f"status {answer.status}")
+        yield told
