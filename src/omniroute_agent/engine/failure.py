@@ -84,7 +84,7 @@ def _nothing_tried(run: Run) -> CallError:
     lines = "; ".join(_exclusion_line(exclusion) for exclusion in excluded)
     if all(exclusion.reason in ("over_budget", "degraded") for exclusion in excluded):
         return LimitReached(
-            f"The budget allows no target: {lines}.", hint="Raise budget_usd or ask for a shorter answer."
+            f"The budget allows no target: {lines}.", hint="Raise the budget or ask for a shorter answer."
         )
     first = _first_back(run)
     if first is None:
