@@ -19,6 +19,8 @@ PARKED: Final = frozenset({"input-required", "auth-required"})
 STOPPED: Final = "The server stopped in the middle of this task."
 """The note of a task whose process died."""
 LONGEST_PAGE: Final = 1000
+HEAVIEST_PAGE: Final = 8 * 1024 * 1024
+"""Bytes of the tasks on one page, which end it early: they may hold images. One alone may be heavier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,10 +271,17 @@ def _page(connection: sqlite3.Connection, sought: Sought, place: Place, limit: i
     }
     every = sought.context_id is None
     (total,) = connection.execute(_COUNT if every else _COUNT_CONTEXT, values).fetchone()
-    found = [_read(row) for row in connection.execute(_LIST if every else _LIST_CONTEXT, values)]
-    rows = tuple(found[:size])
-    more = len(found) > size
-    return Page(rows, cursor_of(Place(rows[-1].status_at, rows[-1].id), sought) if more else None, total)
+    rows: list[TaskRow] = []
+    weight = 0
+    next_cursor = None
+    # One after the other: what comes on a later page is not read.
+    for row in map(_read, connection.execute(_LIST if every else _LIST_CONTEXT, values)):
+        weight += len(row.body)
+        if rows and (len(rows) == size or weight > HEAVIEST_PAGE):
+            next_cursor = cursor_of(Place(rows[-1].status_at, rows[-1].id), sought)
+            break
+        rows.append(row)
+    return Page(tuple(rows), next_cursor, total)
 
 
 def _row_of(connection: sqlite3.Connection, owner: str, task_id: str) -> TaskRow | None:

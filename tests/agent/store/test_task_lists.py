@@ -14,7 +14,7 @@ from agent.store.errands import an_errand
 from omniroute_agent.kernel.errors import InvalidRequest
 from omniroute_agent.store.database import Database
 from omniroute_agent.store.task_cursor import Place, Sought, cursor_of, place_in
-from omniroute_agent.store.tasks import TaskRows, fail_left_tasks, forget_tasks
+from omniroute_agent.store.tasks import HEAVIEST_PAGE, TaskRows, fail_left_tasks, forget_tasks
 
 
 @pytest.fixture
@@ -51,6 +51,22 @@ async def all_pages(rows: TaskRows, limit: int, **narrowed: str | float) -> list
 async def test_pages_of_any_size_give_every_task_once_newest_first(rows: TaskRows, limit: int) -> None:
     expected = sorted((f"t{n:02}" for n in range(11)), key=lambda name: (int(name[1:]) // 2, name), reverse=True)
     assert await all_pages(rows, limit) == expected
+
+
+async def test_a_page_of_heavy_tasks_is_short_and_the_next_goes_on(database: Database) -> None:
+    """Sixty tasks with an image each took gigabytes of memory, and the server twenty seconds."""
+    rows = TaskRows(database)
+    heavy = bytes(HEAVIEST_PAGE // 2)
+    for n, body in enumerate((heavy, heavy, b"light", bytes(HEAVIEST_PAGE + 1), heavy)):
+        await rows.put(an_errand(f"t{n}", at=AT + n, body=body), expected=None)
+    pages: list[list[str]] = []
+    cursor = None
+    while not pages or cursor is not None:
+        page = await rows.list("owner", limit=50, cursor=cursor)
+        assert page.total == 5
+        pages.append([row.id for row in page.rows])
+        cursor = page.next_cursor
+    assert pages == [["t4"], ["t3"], ["t2", "t1"], ["t0"]]
 
 
 async def test_filters_narrow_the_list_and_its_count(rows: TaskRows) -> None:

@@ -1,14 +1,19 @@
 """A guard that asks: the task waits for its caller, and goes on when the owner has allowed it."""
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from doors.a2a.rig import Door, JsonObject, as_caller, at_the_door, envelope, old_says, says, state, text
+from doors.a2a.test_tasks import Held
 from doors.house_rig import OTHER_KEY
 from fakes import CountedIds, Upstream, openai_stream
 from houses import TWO_TARGETS
+from omniroute_agent.doors.a2a.intake import Intake
 from omniroute_agent.doors.a2a.words import EXTENSION
+from omniroute_agent.store.tasks import TaskRow, TaskRows
 
 ASKING = TWO_TARGETS + '[[guards]]\nname = "little"\nlimit_usd = "0.000001"\naction = "ask"\n'
 
@@ -125,3 +130,100 @@ async def test_what_the_request_asked_for_beside_the_message_still_holds_when_th
             assert state(sent["task"]) == "TASK_STATE_INPUT_REQUIRED", "each of them is asked about"
             done = (await door.ask("SendMessage", says("yes", task=sent["task"]["id"])))["task"]
             assert (state(done), text(done)) == ("TASK_STATE_COMPLETED", "Done.")
+
+
+async def test_a_follow_up_that_cannot_be_meant_leaves_the_task_waiting(tmp_path: Path) -> None:
+    """It used to be picked up first, and nobody could answer it again."""
+    async with at_the_door(tmp_path, Upstream([openai_stream("Done.")]), settings=ASKING) as door:
+        task = await parked(door)
+        wrong = says("yes", task=task["id"])
+        wrong["message"]["metadata"] = {EXTENSION: "no object"}
+        assert (await door.fault("SendMessage", wrong))["code"] == -32602
+        done = (await door.ask("SendMessage", says("yes", task=task["id"])))["task"]
+    assert (state(done), text(done)) == ("TASK_STATE_COMPLETED", "Done.")
+    assert [each["artifactId"] for each in done["artifacts"]] == ["answer"]
+
+
+async def test_a_cancel_that_comes_before_the_answer_is_told_to_who_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream = Upstream([openai_stream("Done.")])
+    async with at_the_door(tmp_path, upstream, settings=ASKING) as door:
+        task = await parked(door)
+        verdict = Intake._verdict
+
+        async def meanwhile(*given: Any) -> Any:
+            assert state(await door.ask("CancelTask", {"id": task["id"]})) == "TASK_STATE_CANCELED"
+            return await verdict(*given)
+
+        monkeypatch.setattr(Intake, "_verdict", meanwhile)
+        fault = await door.fault("SendMessage", says("yes", task=task["id"]))
+        assert fault["code"] == -32004
+        assert state(await door.ask("GetTask", {"id": task["id"]})) == "TASK_STATE_CANCELED"
+    assert not upstream.seen
+
+
+async def test_a_cancel_that_meets_the_question_cancels_the_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = TaskRows.put
+    asking, go_on = asyncio.Event(), asyncio.Event()
+
+    async def held(rows: TaskRows, row: TaskRow, *, expected: int | None) -> None:
+        if row.state == "input-required":
+            asking.set()
+            await go_on.wait()
+        await put(rows, row, expected=expected)
+
+    monkeypatch.setattr(TaskRows, "put", held)
+    async with at_the_door(tmp_path, settings=ASKING) as door:
+        question = says("Say hello.", options={"combo": "both"}, configuration={"returnImmediately": True})
+        task = (await door.ask("SendMessage", question))["task"]
+        await asyncio.wait_for(asking.wait(), 10)
+        canceling = asyncio.create_task(door.ask("CancelTask", {"id": task["id"]}))
+        await asyncio.sleep(0.05)
+        go_on.set()
+        canceled = await canceling
+        assert state(canceled) == "TASK_STATE_CANCELED"
+        assert canceled["history"] == task["history"]
+        assert state(await door.ask("GetTask", {"id": task["id"]})) == "TASK_STATE_CANCELED"
+
+
+async def test_who_polls_while_the_task_goes_on_again_does_not_end_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = TaskRows.put
+    async with at_the_door(tmp_path, Upstream([openai_stream("Done.")]), settings=ASKING) as door:
+        task = await parked(door)
+
+        async def polled(rows: TaskRows, row: TaskRow, *, expected: int | None) -> None:
+            await put(rows, row, expected=expected)
+            if row.state == "working":
+                assert state(await door.ask("GetTask", {"id": task["id"]})) == "TASK_STATE_WORKING"
+
+        monkeypatch.setattr(TaskRows, "put", polled)
+        done = (await door.ask("SendMessage", says("yes", task=task["id"])))["task"]
+    assert state(done) == "TASK_STATE_COMPLETED"
+
+
+async def test_a_task_in_the_hands_of_a_dead_process_is_answered_at_once(tmp_path: Path) -> None:
+    async with at_the_door(tmp_path, Upstream([openai_stream("Done.")]), settings=ASKING) as door:
+        task = await parked(door)
+        rows = TaskRows(door.house.parts.database)
+        found = await rows.find("owner", task["id"])
+        assert found is not None
+        assert await rows.take("owner", task["id"], version=found.row.version, instance="one-that-died") is not None
+        done = (await door.ask("SendMessage", says("yes", task=task["id"])))["task"]
+    assert state(done) == "TASK_STATE_COMPLETED"
+
+
+async def test_a_task_that_goes_on_is_not_swept_away_for_having_waited_long(tmp_path: Path) -> None:
+    held = Held()
+    async with at_the_door(tmp_path, Upstream([held.answer]), settings=ASKING) as door:
+        task = await parked(door)
+        await door.ask("SendMessage", says("yes", task=task["id"], configuration={"returnImmediately": True}))
+        await asyncio.wait_for(held.begun.wait(), 10)
+        found = await TaskRows(door.house.parts.database).find("owner", task["id"])
+        held.go_on.set()
+    assert found is not None
+    assert found.row.expires_at is None

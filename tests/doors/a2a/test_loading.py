@@ -1,4 +1,4 @@
-"""The SDK takes a third of a second and fifty megabytes: it is loaded by whoever asks for the door, and by nobody else."""
+"""The SDK takes a third of a second and fifty megabytes: only who asks for the door loads it."""
 
 import asyncio
 import sys

@@ -10,6 +10,7 @@ from doors.a2a.rig import Door, as_caller, at_the_door, old_says, says, state, t
 from doors.house_rig import NARROW_KEY, OTHER_KEY
 from fakes import Upstream, openai_error, openai_stream
 from houses import TWO_TARGETS
+from omniroute_agent.doors.a2a.words import EXTENSION
 
 MODERN = {"a2a-version": "1.0"}
 FREE = {"skill": "list-capabilities"}
@@ -227,3 +228,38 @@ async def test_ten_megabytes_are_a_message_like_any_other(tmp_path: Path) -> Non
         assert state(sent["task"]) == "TASK_STATE_COMPLETED"
         too_much = await door.post("SendMessage", says("x" * 17_000_000, options=FREE))
         assert too_much.status_code == 413
+
+
+@pytest.mark.parametrize("method", ["SendMessage", "message/send"])
+async def test_what_could_be_stored_and_never_read_again_is_refused(method: str, tmp_path: Path) -> None:
+    """One such task broke every list of its owner's tasks."""
+    deep: dict[str, Any] = {}
+    for _ in range(31):
+        deep = {"a": deep}
+    params = says("Hello.") if method == "SendMessage" else old_says("Hello.")
+    async with at_the_door(tmp_path) as door:
+        params["message"]["parts"][0]["metadata"] = deep
+        fault = await door.fault(method, params)
+        assert (fault["code"], fault["message"]) == (-32602, "The parameters nest deeper than 28 levels.")
+        assert (await door.ask("ListTasks"))["tasks"] == []
+
+
+async def test_what_nests_as_deep_as_it_may_is_listed_and_told(tmp_path: Path) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(23):
+        deep = {"a": deep}
+    params = says("Hello.")
+    params["message"]["parts"][0]["metadata"] = deep
+    async with at_the_door(tmp_path, Upstream([openai_stream("Hello.")])) as door:
+        first, *_ = await door.told("SendStreamingMessage", params)
+        assert first["task"]["history"][0]["parts"][0]["metadata"] == deep
+        (listed,) = (await door.ask("ListTasks"))["tasks"]
+    assert listed["history"] == first["task"]["history"]
+
+
+async def test_messages_that_differ_only_in_what_is_asked_beside_them_are_different(tmp_path: Path) -> None:
+    """Some clients give every message the same id."""
+    async with at_the_door(tmp_path, Upstream([openai_stream("One."), openai_stream("Two.")])) as door:
+        for model, said in (("alpha", "One."), ("beta", "Two."), ("alpha", "One.")):
+            task = (await door.ask("SendMessage", says("Hello.", metadata={EXTENSION: {"model": model}})))["task"]
+            assert (state(task), text(task)) == ("TASK_STATE_COMPLETED", said)

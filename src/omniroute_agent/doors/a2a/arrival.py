@@ -5,7 +5,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 import anyio.to_thread
-from a2a.utils.errors import ContentTypeNotSupportedError
+from a2a.utils.errors import ContentTypeNotSupportedError, InvalidParamsError
 from starlette.types import Scope
 
 from omniroute_agent.doors.a2a.failures import version_failure
@@ -21,6 +21,11 @@ A2A_JSON: Final = "application/a2a+json"
 
 _OFF_LOOP: Final = 1024 * 1024
 """Bodies longer than this are decoded in a thread."""
+
+_DEEPEST: Final = 28
+"""Levels of objects and lists. The types behind free-form members take three levels of their own for each, and are read
+again only up to a hundred, with everything that is wrapped around them in a list of tasks.
+"""
 
 Headers = Mapping[str, str]
 """By lower-case name; what is sent twice is joined as HTTP allows."""
@@ -54,6 +59,21 @@ async def decoded(body: bytes) -> Any:
         BadJson: it is not JSON that two parsers read alike.
     """
     return await anyio.to_thread.run_sync(decode, body) if len(body) > _OFF_LOOP else decode(body)
+
+
+def expect_shallow(params: Mapping[str, Any]) -> None:
+    """What nests too deep could be stored, and never be read again.
+
+    Raises:
+        InvalidParamsError: they nest too deep.
+    """
+    level: list[Any] = [params]
+    for _ in range(_DEEPEST):
+        members = (member for each in level for member in (each.values() if isinstance(each, Mapping) else each))
+        level = [member for member in members if isinstance(member, dict | list)]
+        if not level:
+            return
+    raise InvalidParamsError(f"The parameters nest deeper than {_DEEPEST} levels.")
 
 
 def expect_version(headers: Headers, scope: Scope, method: str, wanted: Version, *, lenient: bool) -> None:

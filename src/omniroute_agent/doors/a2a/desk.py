@@ -111,15 +111,21 @@ class Desk:
             live.scope.cancel()
             with anyio.move_on_after(CANCEL_SECONDS):
                 await live.ended()
-            return _canceled(live.row, live.as_it_is())
+            if live.row.state not in PARKED:
+                return _canceled(live.row, live.as_it_is())
         row = (await self._found(owner, request.id)).row
         if row.state in RUNNING:
-            return await self._cancel_elsewhere(row)
-        if row.state in PARKED and (ended := await self.runs.cancel_parked(row)) is not None:
+            row = await self._cancel_elsewhere(row)
+            if row.state not in PARKED:
+                return _canceled(row, task_in(row))
+        if row.state not in PARKED:
+            raise TaskNotCancelableError("The task is over.")
+        if (ended := await self.runs.cancel_parked(row)) is not None:
             return task_in(ended)
-        raise TaskNotCancelableError("The task is over.")
+        # It was answered in this very moment, and is at work again.
+        return await self.cancel(visit, request)
 
-    async def _cancel_elsewhere(self, row: TaskRow) -> pb.Task:
+    async def _cancel_elsewhere(self, row: TaskRow) -> TaskRow:
         """The process that runs it looks for such requests a few times a second."""
         ports, rows = self.runs.ports, self.runs.rows
         until = ports.monotonic() + CANCEL_SECONDS
@@ -127,7 +133,7 @@ class Desk:
         while row.state in RUNNING and ports.monotonic() < until:
             await ports.sleep(CANCEL_LOOK_SECONDS)
             row = (await self._found(row.owner, row.id)).row
-        return _canceled(row, task_in(row))
+        return row
 
     async def subscribe(self, visit: Visit, request: pb.SubscribeToTaskRequest) -> Heard:
         validate_proto_required_fields(request)

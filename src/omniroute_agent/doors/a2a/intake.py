@@ -25,7 +25,7 @@ from omniroute_agent.doors.a2a.words import EXTENSION
 from omniroute_agent.kernel.caller import OWNER_ID
 from omniroute_agent.kernel.chat import Message
 from omniroute_agent.kernel.errors import LimitReached, NotFound
-from omniroute_agent.store.tasks import TaskRow
+from omniroute_agent.store.tasks import Moved, TaskRow
 from omniroute_agent.tooling.view import allowed
 
 MOST_RUNNING: Final = 256
@@ -108,7 +108,7 @@ class Intake:
         conversation = (*map(spoken, earlier), said)
         options = options_of(metadata)
         if skill.spends:
-            options.setdefault("idempotency_key", _sent_once(message))
+            options.setdefault("idempotency_key", _sent_once(request))
         ask = self._ask(visit, row, conversation, options, because, streams=streams)
         await self.runs.begin(live, skill, ask, durable=durable)
         return live
@@ -118,34 +118,32 @@ class Intake:
         message, owner = request.message, visit.caller.id
         row, task = await self._parked(owner, message)
         said = spoken(message)
-        taken = await self.runs.rows.take(owner, row.id, version=row.version, instance=self.runs.instance)
-        if taken is None:
-            raise UnsupportedOperationError("Another message to this task came first.")
+        envelope = envelope_of(task)
+        options = changed(options_in(envelope), options_of(metadata_of(message, request)))
+        if _handle(options) == NOT_KEPT:
+            raise InvalidParamsError("Budget handles are not kept: send this task's `budget` again.")
+        skill = self.table.find(row.skill)
+        visit.caller.require(skill.scopes)
+        conversation = tuple(map(spoken, _asked(task)))
         stored = kept(message)
         stored.context_id = row.context_id
         task.history.append(stored)
+        task.ClearField("metadata")
+        # From here on it is in the hands of this process, and whatever goes wrong puts it back.
+        taken = await self.runs.rows.take(owner, row.id, version=row.version, instance=self.runs.instance)
+        if taken is None:
+            raise UnsupportedOperationError("Another message to this task came first.")
         live = LiveTask(taken, task)
         live.stored = True
         # It may have been given hooks while it waited.
         live.hooked = True
-        asked = _asked(task)
-        envelope = envelope_of(task)
-        options = changed(options_in(envelope), options_of(metadata_of(message, request)))
-        if _handle(options) == NOT_KEPT:
-            await self.runs.park_again(taken)
-            raise InvalidParamsError("Budget handles are not kept: send this task's `budget` again.")
         try:
-            skill = self.table.find(row.skill)
-            visit.caller.require(skill.scopes)
             options = changed(options, await self._verdict(visit, said_in(said.parts), envelope))
-            conversation = tuple(map(spoken, asked))
             ask = self._ask(visit, row, conversation, options, "the task is of this skill", streams=streams)
-            working = replace(
-                taken, state="working", note="", status_at=self.runs.ports.now().timestamp(), version=taken.version + 1
-            )
-            task.ClearField("metadata")
-            live.stands(working)
+            live.stands(_at_work(taken, self.runs.ports.now().timestamp()))
             await self.runs.begin(live, skill, ask, durable=True, before=taken.version)
+        except Moved:
+            raise UnsupportedOperationError("The task was canceled before this message reached it.") from None
         except BaseException:
             await self.runs.park_again(taken)
             raise
@@ -260,12 +258,20 @@ def options_of(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return plain | (own or {})
 
 
-def _sent_once(message: pb.Message) -> str:
+def _at_work(taken: TaskRow, now: float) -> TaskRow:
+    """While it is, it does not grow too old: it has waited as long as it may, perhaps."""
+    return replace(taken, state="working", note="", status_at=now, version=taken.version + 1, expires_at=None)
+
+
+def _sent_once(request: pb.SendMessageRequest) -> str:
     """The same for a message that is sent again because its answer got lost: it is answered again, and billed once.
 
-    Over the whole message, because some clients give every message the same id.
+    Over the whole message and what is asked beside it, because some clients give every message the same id.
     """
-    return f"a2a-{hashlib.sha256(message.SerializeToString(deterministic=True)).hexdigest()[:40]}"
+    said = pb.SendMessageRequest(message=request.message)
+    if request.HasField("metadata"):
+        said.metadata.CopyFrom(request.metadata)
+    return f"a2a-{hashlib.sha256(said.SerializeToString(deterministic=True)).hexdigest()[:40]}"
 
 
 def options_in(envelope: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -1,7 +1,6 @@
 """A task while it runs here: what it has come to, and everything told of it, for as many as listen."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import anyio
 from a2a.types import a2a_pb2 as pb
@@ -81,10 +80,6 @@ class LiveTask:
 
     def told(self, place: int) -> pb.StreamResponse | None:
         return self._told[place] if place < len(self._told) else None
-
-    def moved(self, row: TaskRow) -> TaskRow:
-        """The row one version on."""
-        return replace(row, version=row.version + 1)
 
     def _tell(self, event: pb.StreamResponse) -> None:
         self._told.append(event)

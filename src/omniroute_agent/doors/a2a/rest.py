@@ -15,12 +15,14 @@ from omniroute_agent.doors.a2a.arrival import (
     Headers,
     decoded,
     expect_json,
+    expect_shallow,
     expect_version,
     forbidden,
     headers_in,
     media_type,
 )
 from omniroute_agent.doors.a2a.desk import Desk, Heard
+from omniroute_agent.doors.a2a.elsewhere import Elsewhere
 from omniroute_agent.doors.a2a.failures import failure_of
 from omniroute_agent.doors.a2a.sse import encode, send_events
 from omniroute_agent.doors.a2a.terms import Terms
@@ -32,6 +34,7 @@ from omniroute_agent.doors.challenge import Header, Issuer
 from omniroute_agent.doors.gate import CALLER, PEER
 from omniroute_agent.doors.limits import InboundLimits
 from omniroute_agent.doors.refusal import Refusal
+from omniroute_agent.doors.streams import LISTEN, Listen
 from omniroute_agent.kernel.errors import NotAllowed
 from omniroute_agent.kernel.strict_json import BadJson
 
@@ -108,7 +111,14 @@ class RestDoor:
         if (answer := modern.ANSWERS.get(operation)) is not None:
             await _send(send, headers, 200, await answer(self._desk, visit, params))
             return
-        await self._stream(await modern.STREAMS[operation](self._desk, visit, params), receive, send)
+        heard = await modern.STREAMS[operation](self._desk, visit, params)
+
+        async def stream(_: Scope, receive: Receive, send: Send) -> None:
+            await self._stream(heard, receive, send)
+
+        # As over JSON-RPC: what another process runs would keep this server from its end.
+        follow: Listen | None = scope[LISTEN] if isinstance(heard, Elsewhere) else None
+        await (stream(scope, receive, send) if follow is None else follow(stream, scope, receive, send))
 
     async def _stream(self, heard: Heard, receive: Receive, send: Send) -> None:
         failed = False
@@ -143,6 +153,7 @@ class RestDoor:
             raise InvalidParamsError(f"The body is not JSON that can be read: {error}.") from None
         if not isinstance(found, dict):
             raise InvalidParamsError("The body must be an object.")
+        expect_shallow(found)
         return found
 
 

@@ -13,7 +13,14 @@ from a2a.utils.errors import (
 from starlette.types import Receive, Scope, Send
 
 from omniroute_agent.doors.a2a import legacy, modern, money, original
-from omniroute_agent.doors.a2a.arrival import decoded, expect_json, expect_version, forbidden, headers_in
+from omniroute_agent.doors.a2a.arrival import (
+    decoded,
+    expect_json,
+    expect_shallow,
+    expect_version,
+    forbidden,
+    headers_in,
+)
 from omniroute_agent.doors.a2a.desk import Desk, Heard
 from omniroute_agent.doors.a2a.elsewhere import Elsewhere
 from omniroute_agent.doors.a2a.failures import Failure, failure_of, parse_error
@@ -82,10 +89,11 @@ class RpcDoor:
             document = await decoded(body)
             request_id = _id_in(document)
             call = _call_in(document)
+            old = call.method in legacy.ANSWERS or call.method in legacy.STREAMS
+            expect_shallow(call.params)
             if speaks(call.method, call.params):
                 await self._serve_original(call, scope, headers, receive, send)
                 return
-            old = call.method in legacy.ANSWERS or call.method in legacy.STREAMS
             await self._serve(call, scope, headers, receive, send)
         except Refusal as refusal:
             await refusal.send(send)

@@ -38,7 +38,7 @@ from omniroute_agent.store.tasks import RUNNING, STOPPED, Found, Moved, TaskRow,
 GRACE_SECONDS: Final = 5.0
 """How long tasks may go on when the server is told to stop."""
 LAST_WRITE_SECONDS: Final = 3.0
-"""How long a stopping server takes for the last word of a task."""
+"""How long whoever waits for a task waits for its end to be written."""
 SWEEP_SECONDS: Final = 0.25
 """How often a process with running tasks looks whether another one was asked to cancel them."""
 
@@ -85,13 +85,15 @@ class Runs:
     group: TaskGroup
     """Of the server's whole life: tasks run in it."""
     _live: dict[Key, LiveTask] = field(default_factory=dict[Key, LiveTask])
+    _beginning: set[Key] = field(default_factory=set[Key])
+    """Being written before they run."""
     _stopped: bool = False
 
     def find(self, owner: str, task_id: str) -> LiveTask | None:
         return self._live.get((owner, task_id))
 
     def running(self, owner: str) -> int:
-        return sum(1 for whose, _ in self._live if whose == owner)
+        return sum(1 for whose, _ in (*self._live, *self._beginning) if whose == owner)
 
     async def stop(self) -> None:
         """The server ends: tasks have a moment to end by themselves, then they fail and say why."""
@@ -103,30 +105,44 @@ class Runs:
             live.scope.cancel()
 
     async def look(self, owner: str, task_id: str, *, skip: int = 0) -> Found | None:
-        """The stored task. One whose process died is settled first: its turn in that would come within a minute.
+        """The stored task. One in the hands of a process that died is settled first: its turn in that would come within
+        a minute.
 
         Raises:
             StoreUnavailable: it cannot be read.
         """
         found = await self.rows.find(owner, task_id, skip=skip)
-        if found is None or found.row.state not in RUNNING or self.find(owner, task_id) is not None:
+        key = owner, task_id
+        if found is None or found.row.instance is None or key in self._live or key in self._beginning:
             return found
         if found.row.instance == self.instance:
-            return await self._given_up(found)
+            return await self._given_up(owner, task_id, _UNKEPT) if found.row.state in RUNNING else found
         ledger = self.context.parts.ledger
-        directory = ledger.database.path.parent
-        if lives(directory, str(found.row.instance)):
+        directory, instance = ledger.database.path.parent, found.row.instance
+        if lives(directory, instance):
             return found
         await ledger.settle_orphans(directory, self.ports.now().timestamp())
-        return await self.rows.find(owner, task_id, skip=skip)
+        found = await self.rows.find(owner, task_id, skip=skip)
+        if found is None or found.row.instance != instance:
+            return found
+        # That process ended in good order, but without a last word of this task.
+        return await self._given_up(owner, task_id, STOPPED)
 
-    async def _given_up(self, found: Found) -> Found:
-        """A task of this process that nobody works on: its end could not be written when it came."""
+    async def _given_up(self, owner: str, task_id: str, note: str) -> Found | None:
+        """A task that nobody works on, as its end could not be written when it came. It is told also where it still
+        cannot. One that waits for its caller goes on waiting.
+        """
+        found = await self.rows.find(owner, task_id)
+        if found is None or found.row.instance is None:
+            return found
+        if found.row.state not in RUNNING:
+            await self.park_again(found.row)
+            return await self.rows.find(owner, task_id)
         now = self.ports.now().timestamp()
         row = replace(
             found.row,
             state="failed",
-            note=_UNKEPT,
+            note=note,
             status_at=now,
             updated_at=now,
             version=found.row.version + 1,
@@ -135,8 +151,12 @@ class Runs:
         )
         task = task_of(found)
         row = replace(row, body=task.SerializeToString())
-        with suppress(Moved):
+        try:
             await self.rows.put(row, expected=found.row.version)
+        except Moved:
+            return await self.rows.find(row.owner, row.id)
+        except StoreUnavailable as error:
+            _log.warning("The end of the task %s is still not kept: %s", row.id, error.sentence())
         return Found(row, ())
 
     async def begin(self, live: LiveTask, skill: Skill, ask: Ask, *, durable: bool, before: int | None = None) -> None:
@@ -149,7 +169,11 @@ class Runs:
         """
         key = live.row.owner, live.row.id
         if skill.spends or durable:
-            await self.keep(live, live.row, expected=before)
+            self._beginning.add(key)
+            try:
+                await self.keep(live, live.row, expected=before)
+            finally:
+                self._beginning.discard(key)
             self._live[key] = live
             self.group.start_soon(self._run, live, skill, ask)
             return
@@ -212,11 +236,24 @@ class Runs:
                     with anyio.CancelScope(shield=True):
                         outcome = await self._broken_off(skill, ask)
                 seen.state, seen.request_id = outcome.state, outcome.request_id
+        except Exception:  # noqa: BLE001 (all tasks run in one group: what escaped would end every other)
+            _log.exception("The task %s failed", live.row.id)
+            outcome = Outcome(state="failed", note=_INSIDE)
         finally:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(LAST_WRITE_SECONDS):
-                await self._finish(live, outcome)
+            with anyio.CancelScope(shield=True):
+                await self._conclude(live, outcome)
             self._live.pop((live.row.owner, live.row.id), None)
             seen.end()
+
+    async def _conclude(self, live: LiveTask, outcome: Outcome) -> None:
+        """Whatever happens, whoever waits for the task hears of its end."""
+        try:
+            await self._finish(live, outcome)
+        except Exception:  # noqa: BLE001 (as above)
+            _log.exception("The end of the task %s is not kept", live.row.id)
+        finally:
+            if not live.over:
+                live.end(replace(live.row, state="failed", note=_INSIDE), (), None)
 
     async def _outcome(self, live: LiveTask, skill: Skill, ask: Ask) -> Outcome:
         try:
@@ -305,13 +342,17 @@ class Runs:
             expires_at=now + self.terms.kept,
         )
         try:
-            await self.keep(live, row, expected=before if live.stored else None)
+            with anyio.fail_after(LAST_WRITE_SECONDS):
+                await self.keep(live, row, expected=before if live.stored else None)
         except Moved as moved:
             # Somebody held this process for dead: what they wrote is what everybody was told.
             _log.warning("The task %s was ended by another process.", row.id)
             row = moved.row or row
         except StoreUnavailable as error:
             _log.error("The end of the task %s is not kept: %s", row.id, error.sentence())
+            row = replace(row, state="failed", note=_UNKEPT)
+        except TimeoutError:
+            _log.error("The end of the task %s could not be written within %g s.", row.id, LAST_WRITE_SECONDS)
             row = replace(row, state="failed", note=_UNKEPT)
         live.end(row, outcome.artifacts, told)
 
@@ -349,11 +390,14 @@ class _Behind:
 
     async def _go_on(self) -> None:
         row = self._live.row
+        pieces: list[bytes] = []
         try:
             while self._waiting and not self._live.over:
                 pieces, self._waiting = self._waiting, []
                 await self._rows.append(row.owner, row.id, pieces)
         except StoreUnavailable as error:
+            # With the next one, so that nothing is missing in the middle.
+            self._waiting[:0] = pieces
             _log.warning("A piece of the task %s is not kept yet: %s", row.id, error.sentence())
         finally:
             self._writing = False
