@@ -36,17 +36,17 @@ def test_an_unknown_name_is_answered_with_the_nearest_ones() -> None:
 @pytest.mark.parametrize(
     ("name", "known"),
     [
-        ("c" * 15_000_000, ["omniroute_get_health", "c" * 150]),
-        ("c" * 200, [f"provider{number}/{'c' * 150}{number}" for number in range(10_000)]),
-        ("provider9/model-9-abcdefg", [f"provider{number}/model-{number}-abcdefgh" for number in range(10_000)]),
+        ("c" * 150_000_000, ["omniroute_get_health", "c" * 150]),
+        ("c" * 200, [f"provider{number}/{'c' * 150}{number}" for number in range(500_000)]),
+        ("provider9/model-9-abcdefg", [f"provider{number}/model-{number}-abcdefgh" for number in range(300_000)]),
     ],
     ids=["an endless name", "many long names", "a near miss among many"],
 )
 def test_an_endless_name_holds_nobody_up(name: str, known: list[str]) -> None:
     begun = time.process_time()
     said = not_found("model", name, known)
-    # What compares the whole name with all of them takes ten times as long and more.
-    assert time.process_time() - begun < 0.4
+    # Milliseconds; what compares the whole name with all of them takes minutes.
+    assert time.process_time() - begun < 30
     assert len(said.sentence()) < 2000
 
 

@@ -108,15 +108,10 @@ def test_a_secret_that_nobody_holds_is_forgotten() -> None:
     ],
 )
 def test_masking_takes_time_in_proportion_to_the_text(unit: str) -> None:
-    def seconds(length: int) -> float:
-        text = unit * (length // len(unit))
-        begun = time.process_time()
-        masked(text, ())
-        return time.process_time() - begun
-
-    small = min(seconds(20_000) for _ in range(3))
-    # Eight times the text: 8 times as long, and 64 times if each place is looked at from all others.
-    assert seconds(160_000) < 24 * max(small, 0.002)
+    begun = time.process_time()
+    masked(unit * (1_000_000 // len(unit)), ())
+    # Seconds at most; where each place is looked at from all others it is half an hour.
+    assert time.process_time() - begun < 60
 
 
 def test_a_secret_in_an_endless_text_is_masked() -> None:

@@ -124,7 +124,8 @@ async def test_full_keeps_no_secret_and_is_bounded(tmp_path: Path) -> None:
 def test_what_a_caller_writes_takes_no_time_to_mask(unit: str) -> None:
     begun = time.process_time()
     kept = kept_arguments({"request_id": unit * (2_000_000 // len(unit))})
-    assert time.process_time() - begun < 0.5
+    # Milliseconds; what looks at each place from all others takes hours.
+    assert time.process_time() - begun < 30
     assert len(kept) == LONGEST_ARGUMENTS + 1
 
 
