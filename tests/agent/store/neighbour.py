@@ -80,13 +80,13 @@ async def learn(database: Database) -> object:
 
 
 def add_row(name: str, connection: sqlite3.Connection) -> None:
-    connection.execute("INSERT INTO connection_health (connection, document) VALUES (?, ?)", (name, "x" * 20_000))
+    connection.execute("INSERT INTO connection_health (connection, document) VALUES (?, ?)", (name, "x" * 200_000))
 
 
 async def write_much(database: Database) -> object:
-    """12 MB in commits of 20 KB; gives the longest WAL it saw."""
+    """60 MB in commits of 200 KB; gives the longest WAL it saw."""
     longest = 0
-    for number in range(600):
+    for number in range(300):
         await database.write(partial(add_row, f"{NAME}-{number}"))
         longest = max(longest, (DIRECTORY / "storage.sqlite-wal").stat().st_size)
     return longest

@@ -19,6 +19,7 @@ from omniroute_agent.store.answers import Answers, Begun, Running
 from omniroute_agent.store.database import FILE
 from omniroute_agent.store.decisions import Decisions
 from omniroute_agent.store.health import HealthBook
+from omniroute_agent.store.writer import CHECKPOINT_BYTES, PATIENCE_BYTES
 
 SCRIPT = str(Path(__file__).parent / "neighbour.py")
 
@@ -153,8 +154,9 @@ async def test_the_wal_stays_bounded_while_several_processes_write_without_a_pau
         longest = [await neighbour.says() for neighbour in neighbours]
         for neighbour in neighbours:
             assert await neighbour.leaves() == 0
-    assert all(isinstance(size, int) and size < 24 * 1024 * 1024 for size in longest), longest
+    # From PATIENCE_BYTES on it waits for its turn; until then it tries, and a busy machine may give it none.
+    assert all(isinstance(size, int) and size < PATIENCE_BYTES + 2 * CHECKPOINT_BYTES for size in longest), longest
     connection = sqlite3.connect(tmp_path / FILE)
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert connection.execute("SELECT COUNT(*) FROM connection_health").fetchone() == (1800,)
+    assert connection.execute("SELECT COUNT(*) FROM connection_health").fetchone() == (900,)
     connection.close()
