@@ -9,15 +9,24 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omniroute_agent import __version__
 from omniroute_agent.caretakers import Caretaker, keep_house
+from omniroute_agent.defined import (
+    combos_of,
+    connections_of,
+    guards_of,
+    keeping_of,
+    keys_of,
+    own_models_of,
+    proxies_of,
+    state_key_of,
+)
 from omniroute_agent.doors.a2a.push.sealed import HookSecrets
 from omniroute_agent.engine.advice import Adviser
 from omniroute_agent.engine.candidates import Gatherer
-from omniroute_agent.engine.combos import Combo, ComboBook
+from omniroute_agent.engine.combos import ComboBook
 from omniroute_agent.engine.consents import Consents
 from omniroute_agent.engine.engine import Engine
 from omniroute_agent.engine.findings import Examiner
@@ -28,28 +37,23 @@ from omniroute_agent.engine.measures import Measures
 from omniroute_agent.engine.planning import Planner
 from omniroute_agent.engine.request import TimeLimits
 from omniroute_agent.engine.resilience import Resilience
-from omniroute_agent.engine.reuse import Keeping, Reuse
+from omniroute_agent.engine.reuse import Reuse
 from omniroute_agent.engine.watch import EVERY_SECONDS, Watch
 from omniroute_agent.kernel.ended import Listeners
-from omniroute_agent.kernel.errors import StoreUnavailable
-from omniroute_agent.kernel.guard import Guard
 from omniroute_agent.kernel.meter import Meter
 from omniroute_agent.kernel.news import News
 from omniroute_agent.kernel.ports import Ports
-from omniroute_agent.kernel.secret import Secret
 from omniroute_agent.outside.addresses import AllowedOrigins
 from omniroute_agent.outside.ports import new_secret, quiet_http_logs, real_ports
 from omniroute_agent.providers.catalogue import Catalogue
 from omniroute_agent.providers.discovery import (
-    ENVIRONMENT_GUARD,
     Connections,
-    ConnectionSpec,
     blank_variables,
     key_variables,
     server_addresses,
 )
 from omniroute_agent.providers.facts import FactBook
-from omniroute_agent.providers.known import KnownModels, OwnModel, Said
+from omniroute_agent.providers.known import KnownModels
 from omniroute_agent.providers.local.server import LocalModel
 from omniroute_agent.providers.price_book import PriceBook
 from omniroute_agent.providers.price_sync import PriceSync
@@ -57,14 +61,12 @@ from omniroute_agent.providers.prices import OwnPrice
 from omniroute_agent.providers.proxies import Proxies
 from omniroute_agent.providers.stored import StoredConnections
 from omniroute_agent.providers.sync import ModelSync
-from omniroute_agent.settings.master_key import KeyPlace, MasterKeys, key_places
+from omniroute_agent.settings.master_key import MasterKeys
 from omniroute_agent.settings.model import Settings
-from omniroute_agent.settings.private import state_key
-from omniroute_agent.settings.problems import SettingsError
-from omniroute_agent.settings.sources import child_environment, connection_key, provider_keys
+from omniroute_agent.settings.sources import child_environment, provider_keys
 from omniroute_agent.store.answers import Answers
 from omniroute_agent.store.audit import Audit
-from omniroute_agent.store.cached import Bounds, CachedAnswers
+from omniroute_agent.store.cached import CachedAnswers
 from omniroute_agent.store.checkup import Checkup
 from omniroute_agent.store.combo_state import ComboStates
 from omniroute_agent.store.combos import ComboRows
@@ -140,12 +142,12 @@ async def open_house(
             _spans(settings) as spans,
             _database(settings, given, door, scopes) as (database, ledger, orphans),
         ):
-            keys = _keys(settings, environment)
+            keys = keys_of(settings, environment)
             stored = StoredConnections(
                 ConnectionRows(database), keys, given, allow=origins.list_anew, neighbours=(HookSecrets(),)
             )
             connections = _connections(settings, given, origins, local, stored, environment)
-            proxies = _proxies(settings)
+            proxies = proxies_of(settings)
             parts = _parts(settings, given, connections, proxies, database, ledger, orphans, spans)
             await parts.guards.begin()
             house = House(
@@ -263,39 +265,6 @@ def _list_readers(house: House) -> tuple[Caretaker, ...]:
     return (Caretaker(name="lists of models", first=first, every=3600.0, job=house.parts.model_sync.sync_due),)
 
 
-def _specs(settings: Settings, environment: Mapping[str, str] | None) -> tuple[ConnectionSpec, ...]:
-    return tuple(
-        ConnectionSpec(
-            id=connection.id,
-            provider=connection.provider,
-            base_url=connection.base_url,
-            key=connection_key(connection, environment).secret,
-            models=connection.models,
-            default_model=connection.default_model,
-            tier=connection.tier,
-            headers=connection.headers,
-            proxy=connection.proxy,
-            expires_at=connection.expires,
-        )
-        for connection in settings.connections
-    )
-
-
-def _keys(settings: Settings, environment: Mapping[str, str] | None) -> MasterKeys:
-    def places() -> tuple[KeyPlace, ...]:
-        return key_places(settings.directory, keyring=settings.secrets.keyring, environment=environment)
-
-    return MasterKeys(places)
-
-
-def _proxies(settings: Settings) -> Proxies:
-    return Proxies(
-        everywhere=settings.proxy.url,
-        by_provider=settings.proxy.providers,
-        by_combo={combo.name: combo.proxy for combo in settings.combos if combo.proxy is not None},
-    )
-
-
 def _connections(
     settings: Settings,
     ports: Ports,
@@ -318,71 +287,12 @@ def _connections(
         environment=provider_keys((*key_variables(), *blank_variables()), environment)
         if settings.discovery.environment
         else {},
-        specs=_specs(settings, environment),
+        specs=connections_of(settings, environment),
         stored=stored.specs,
         headers=settings.headers,
-        proxies=_proxies(settings),
+        proxies=proxies_of(settings),
         local=local.connection if settings.local.enabled else None,
         look_on_this_machine=settings.discovery.loopback,
-    )
-
-
-def _combos(settings: Settings) -> tuple[Combo, ...]:
-    return tuple(
-        Combo(
-            name=c.name,
-            targets=c.targets,
-            strategy=c.strategy,
-            options=c.all_options,
-            tier=c.tier,
-            enabled=c.enabled,
-        )
-        for c in settings.combos
-    )
-
-
-def _keeping(settings: Settings) -> Keeping | None:
-    cache = settings.cache
-    if not cache.enabled:
-        return None
-    return Keeping(seconds=cache.minutes * 60.0, bounds=Bounds(entries=cache.max_entries, bytes=cache.max_mib * 2**20))
-
-
-def _guards(settings: Settings) -> tuple[Guard, ...]:
-    """Those of the settings; one of the name `environment` stands for the setting of its own."""
-    per_day = settings.budget.environment_usd_per_day
-    environment = () if per_day is None else (Guard(name=ENVIRONMENT_GUARD, limit=per_day),)
-    return environment + tuple(
-        Guard(
-            name=guard.name,
-            limit=guard.limit_usd,
-            period=guard.period,
-            action=guard.action,
-            tier=guard.tier,
-            caller=guard.caller,
-            combo=guard.combo,
-            enabled=guard.enabled,
-        )
-        for guard in settings.guards
-    )
-
-
-def _state_key(directory: Path) -> Secret:
-    try:
-        return state_key(directory)
-    except SettingsError as error:
-        raise StoreUnavailable(" ".join(problem.sentence() for problem in error.problems)) from None
-
-
-def _own_models(settings: Settings) -> tuple[OwnModel, ...]:
-    return tuple(
-        OwnModel(
-            connection=row.connection,
-            model=row.model,
-            said=Said.model_validate(row.model_dump(exclude_unset=True)),
-            source="settings",
-        )
-        for row in settings.models
     )
 
 
@@ -401,13 +311,13 @@ def _parts(
         name: OwnPrice(input=p.input, output=p.output, cache_read=p.cache_read, cache_write=p.cache_write)
         for name, p in settings.prices.items()
     }
-    known = KnownModels(database, ports, aliases=settings.aliases, own=_own_models(settings))
+    known = KnownModels(database, ports, aliases=settings.aliases, own=own_models_of(settings))
     prices = PriceBook(now=ports.now, own=own, known=known)
     catalogue = Catalogue(connections, FactBook(prices, known), prices, known, successors=settings.catalogue.successors)
     combos = ComboBook(
-        _combos(settings), ComboRows(database), connections, ports, default=settings.routing.default_combo
+        combos_of(settings), ComboRows(database), connections, ports, default=settings.routing.default_combo
     )
-    guards = Guards(_guards(settings), GuardRows(database), ports)
+    guards = Guards(guards_of(settings), GuardRows(database), ports)
     handles = Handles(HandleRows(database), ports, new_secret)
     consents = Consents(ConsentRows(database), ports)
     news = News()
@@ -449,7 +359,7 @@ def _parts(
         decisions=decisions,
         gatherer=gatherer,
         ports=ports,
-        keeping=_keeping(settings),
+        keeping=keeping_of(settings),
         handles=handles,
     )
     limits = settings.limits
@@ -490,7 +400,7 @@ def _parts(
         guards=guards,
         handles=handles,
         consents=consents,
-        state_key=partial(_state_key, settings.directory),
+        state_key=partial(state_key_of, settings.directory),
         news=news,
         watch=Watch(news, combos, connections, gatherer),
         limits=TimeLimits(
