@@ -20,7 +20,7 @@ from doors.a2a.test_tasks import Held
 from fakes import CountedIds, FakeClock, Upstream, openai_stream
 from houses import OWNER, a_house
 from loopback import Reply, begins, loopback
-from omniroute_agent.doors.a2a import runs
+from omniroute_agent.doors.a2a import outcome, runs
 from omniroute_agent.doors.a2a.desk import Desk
 from omniroute_agent.doors.a2a.intake import Intake
 from omniroute_agent.doors.a2a.runs import SWEEP_SECONDS, Runs
@@ -196,7 +196,7 @@ async def test_a_task_that_breaks_takes_no_other_with_it(tmp_path: Path, monkeyp
     async def broken(*_: object, **__: object) -> None:
         raise ValueError("Only for the log.")
 
-    monkeypatch.setattr(runs, "failed_envelope", broken)
+    monkeypatch.setattr(outcome, "failed_envelope", broken)
     held = Held()
     refused = [httpx2.Response(400, json={"error": {"message": "no"}})] * 2
     async with at_the_door(tmp_path, Upstream([held.answer, *refused])) as door, asyncio.timeout(10):

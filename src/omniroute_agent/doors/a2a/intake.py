@@ -13,7 +13,8 @@ from pydantic import JsonValue
 
 from omniroute_agent.doors.a2a.conversation import metadata_of, said_in, spoken
 from omniroute_agent.doors.a2a.live import LiveTask
-from omniroute_agent.doors.a2a.runs import OPTIONS, Runs
+from omniroute_agent.doors.a2a.outcome import OPTIONS
+from omniroute_agent.doors.a2a.runs import Runs
 from omniroute_agent.doors.a2a.skills.choose import choose
 from omniroute_agent.doors.a2a.skills.skill import Ask, Skill
 from omniroute_agent.doors.a2a.skills.table import SkillTable

@@ -13,11 +13,11 @@ from typing import Final
 import anyio
 from a2a.types import a2a_pb2 as pb
 from anyio.abc import TaskGroup
-from pydantic import JsonValue
 
-from omniroute_agent.doors.a2a.live import Envelope, LiveTask
-from omniroute_agent.doors.a2a.render import ANSWER, data_artifact, struct
-from omniroute_agent.doors.a2a.skills.envelope import failed_envelope, stopped_envelope, unanswered_receipt
+from omniroute_agent.doors.a2a.behind import Behind
+from omniroute_agent.doors.a2a.live import LiveTask
+from omniroute_agent.doors.a2a.outcome import INSIDE, Outcome, completed, refused, silence, unanswered
+from omniroute_agent.doors.a2a.render import ANSWER, struct
 from omniroute_agent.doors.a2a.skills.skill import Ask, Discard, Finished, Skill, SkillContext, Words
 from omniroute_agent.doors.a2a.stored import task_of
 from omniroute_agent.doors.a2a.terms import Terms
@@ -25,10 +25,6 @@ from omniroute_agent.doors.a2a.withheld import withheld
 from omniroute_agent.doors.a2a.witness import Witnessed
 from omniroute_agent.doors.a2a.words import EXTENSION
 from omniroute_agent.kernel.errors import (
-    CallError,
-    ConsentRequired,
-    LimitReached,
-    NotAllowed,
     StoreUnavailable,
 )
 from omniroute_agent.kernel.ports import Ports
@@ -42,35 +38,12 @@ LAST_WRITE_SECONDS: Final = 3.0
 SWEEP_SECONDS: Final = 0.25
 """How often a process with running tasks looks whether another one was asked to cancel them."""
 
-OPTIONS: Final = "options"
-"""Member of a parked task's envelope: what it was asked with, for when it goes on."""
-
-RECEIPT: Final = "receipt"
-"""Id of the artifact with the bill, which comes on request."""
-
 _CANCELED: Final = "Canceled."
-_INSIDE: Final = "Something went wrong inside this agent; its owner finds it in the log."
 _UNKEPT: Final = "This agent cannot write its database, so the end of the task is not kept."
 
 _log = logging.getLogger(__name__)
 
 Key = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What a task came to."""
-
-    state: str
-    note: str = ""
-    envelope: Envelope | None = None
-    artifacts: tuple[pb.Artifact, ...] = ()
-    """What was not told in pieces."""
-
-    @property
-    def request_id(self) -> str | None:
-        found = (self.envelope or {}).get("request_id")
-        return found if isinstance(found, str) else None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -238,7 +211,7 @@ class Runs:
                 seen.state, seen.request_id = outcome.state, outcome.request_id
         except Exception:  # noqa: BLE001 (all tasks run in one group: what escaped would end every other)
             _log.exception("The task %s failed", live.row.id)
-            outcome = Outcome(state="failed", note=_INSIDE)
+            outcome = Outcome(state="failed", note=INSIDE)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._conclude(live, outcome)
@@ -253,49 +226,19 @@ class Runs:
             _log.exception("The end of the task %s is not kept", live.row.id)
         finally:
             if not live.over:
-                live.end(replace(live.row, state="failed", note=_INSIDE), (), None)
+                live.end(replace(live.row, state="failed", note=INSIDE), (), None)
 
     async def _outcome(self, live: LiveTask, skill: Skill, ask: Ask) -> Outcome:
         try:
             return await self._listen_to(live, skill, ask)
         except TimeoutError:
-            return await self._unanswered("failed", _silence(self.terms.silent), skill, ask)
-        except ConsentRequired as required:
-            return Outcome(
-                state="input-required",
-                note=required.sentence(),
-                envelope={
-                    **await self._failed(required, skill, ask),
-                    "consent": _asked(required),
-                    OPTIONS: withheld(dict(ask.options)),
-                },
-            )
-        except CallError as error:
-            state = "rejected" if isinstance(error, LimitReached | NotAllowed) and not live.text else "failed"
-            return Outcome(
-                state=state,
-                note=error.sentence(),
-                envelope=await self._failed(error, skill, ask),
-            )
-        except Exception:  # noqa: BLE001 (whatever it is, no text of it leaves)
-            _log.exception("The task %s failed", live.row.id)
-            return Outcome(state="failed", note=_INSIDE)
+            return await unanswered("failed", silence(self.terms.silent), self.context.parts, skill, ask)
+        except Exception as error:  # noqa: BLE001 (whatever it is, no text of it leaves)
+            return await refused(error, self.context.parts, skill, ask, said=bool(live.text))
 
     async def _broken_off(self, skill: Skill, ask: Ask) -> Outcome:
-        return await self._unanswered(*(("failed", STOPPED) if self._stopped else ("canceled", _CANCELED)), skill, ask)
-
-    async def _unanswered(self, state: str, note: str, skill: Skill, ask: Ask) -> Outcome:
-        parts = self.context.parts
-        receipt = await unanswered_receipt(parts, ask) if ask.options.get("receipt") is True else None
-        return Outcome(
-            state=state,
-            note=note,
-            envelope=await stopped_envelope(note, parts, ask=ask, skill=skill.id),
-            artifacts=() if receipt is None else (data_artifact(RECEIPT, receipt),),
-        )
-
-    async def _failed(self, error: CallError, skill: Skill, ask: Ask) -> Envelope:
-        return await failed_envelope(error, self.context.parts, ask=ask, skill=skill.id)
+        state, note = ("failed", STOPPED) if self._stopped else ("canceled", _CANCELED)
+        return await unanswered(state, note, self.context.parts, skill, ask)
 
     async def _listen_to(self, live: LiveTask, skill: Skill, ask: Ask) -> Outcome:
         """
@@ -303,7 +246,7 @@ class Runs:
             TimeoutError: nothing was heard for too long.
             CallError: the skill failed.
         """
-        behind = _Behind(self.rows, live, self.group)
+        behind = Behind(self.rows, live, self.group)
         async with aclosing(skill.run(ask, self.context)) as said:
             while True:
                 with anyio.fail_after(self.terms.silent) if skill.spends else nullcontext():
@@ -313,7 +256,7 @@ class Runs:
                         live.say(text, last=last)
                         behind.write(text)
                     case Finished() as finished:
-                        return _finished(ask, finished)
+                        return completed(ask, finished)
                     case Words() | Discard():
                         pass
 
@@ -368,62 +311,3 @@ class Runs:
                         live.scope.cancel()
             except StoreUnavailable as error:
                 _log.warning("Whether tasks are to be cancelled cannot be read: %s", error.sentence())
-
-
-class _Behind:
-    """Writes the pieces of an answer behind its telling, one write at a time with all that has gathered."""
-
-    def __init__(self, rows: TaskRows, live: LiveTask, group: TaskGroup) -> None:
-        self._rows = rows
-        self._live = live
-        self._group = group
-        self._waiting: list[bytes] = []
-        self._writing = False
-
-    def write(self, text: str) -> None:
-        if not self._live.stored:
-            return
-        self._waiting.append(text.encode())
-        if not self._writing:
-            self._writing = True
-            self._group.start_soon(self._go_on)
-
-    async def _go_on(self) -> None:
-        row = self._live.row
-        pieces: list[bytes] = []
-        try:
-            while self._waiting and not self._live.over:
-                pieces, self._waiting = self._waiting, []
-                await self._rows.append(row.owner, row.id, pieces)
-        except StoreUnavailable as error:
-            # With the next one, so that nothing is missing in the middle.
-            self._waiting[:0] = pieces
-            _log.warning("A piece of the task %s is not kept yet: %s", row.id, error.sentence())
-        finally:
-            self._writing = False
-
-
-def _finished(ask: Ask, finished: Finished) -> Outcome:
-    extra: list[pb.Artifact] = []
-    if finished.data is not None and ask.options.get("data") is True:
-        extra.append(data_artifact("data", finished.data))
-    if finished.receipt is not None and ask.options.get("receipt") is True:
-        extra.append(data_artifact(RECEIPT, finished.receipt))
-    return Outcome(state="completed", envelope=finished.envelope, artifacts=tuple(extra))
-
-
-def _silence(seconds: float) -> str:
-    minutes = seconds / 60
-    return f"Nothing was heard of this task for {minutes:g} minute{'' if minutes == 1 else 's'}."
-
-
-def _asked(required: ConsentRequired) -> JsonValue:
-    """The question for programs: what it is about, and what each way would cost."""
-    facts = required.facts
-    found: dict[str, JsonValue] = {"question": str(facts.get("question", required.message))}
-    if "code" in facts:
-        found["code"] = str(facts["code"])
-    options = facts.get("options")
-    if isinstance(options, list):
-        found["options"] = [dict(option) for option in options]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return found
